@@ -67,7 +67,10 @@ class ManualTimer:
 
 
 class ManualClock:
-    """Time that stands still until `advance` is called. Not thread safe: advance it on the broker's loop."""
+    """Time that stands still until `advance` is called.
+
+    Not thread safe: advance it on the broker's loop.
+    """
 
     def __init__(self, now_ms: int = 1_700_000_000_000) -> None:
         self._start_ms = now_ms
@@ -89,7 +92,12 @@ class ManualClock:
 
     async def sleep(self, delay_ms: float) -> None:
         woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        timer = self.call_later(delay_ms, lambda: woken.done() or woken.set_result(None))
+
+        def wake() -> None:
+            if not woken.done():
+                woken.set_result(None)
+
+        timer = self.call_later(delay_ms, wake)
         try:
             await woken
         finally:
@@ -107,7 +115,10 @@ class ManualClock:
 
 
 class Randomness:
-    """Random values: ids and jitter. With a seed the sequence can be repeated; without, the system's source."""
+    """Random values: ids and jitter.
+
+    With a seed the sequence can be repeated; without one the system's source is used.
+    """
 
     def __init__(self, seed: int | None = None) -> None:
         self._source = random.SystemRandom() if seed is None else random.Random(seed)

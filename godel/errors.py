@@ -2,12 +2,13 @@
 
 Three kinds, three mechanisms (source of the codes: Kafka's `Errors` class, release 4.4):
 
-- `ApiError`: the client was wrong, or the state says no. Carries an `ErrorCode`; the handler decides
-  in which slot of the response it goes.
+- `ApiError`: the client was wrong, or the state says no. Carries an `ErrorCode`; the handler
+  decides in which slot of the response it goes.
 - `DecodeError`: bytes from the wire that are not what they claim to be. The connection is closed.
-- `CorruptBatch` and `StorageFailed`: the disk. The first is recovered from, the second fences the log.
+- `CorruptBatch` and `StorageFailed`: the disk. The first is recovered from, the second fences the
+  log.
 
-Anything else is a bug of ours: the request is answered UNKNOWN_SERVER_ERROR and the connection lives.
+Anything else is a bug of ours: the request is answered UNKNOWN_SERVER_ERROR, the connection lives.
 """
 
 from __future__ import annotations
@@ -176,11 +177,11 @@ class ApiError(Exception):
 
 
 class DecodeError(Exception):
-    """Bytes of the peer that do not follow the protocol. Nothing can be answered: close the connection."""
+    """Bytes of the peer that do not follow the protocol: no answer is possible, close."""
 
 
 class EncodeError(Exception):
-    """A message that cannot be written at this version (a non-default value the version has no room for)."""
+    """A message that cannot be written: its version has no room for a non-default value."""
 
 
 class CorruptBatch(Exception):
@@ -188,4 +189,4 @@ class CorruptBatch(Exception):
 
 
 class StorageFailed(Exception):
-    """A write or sync failed. The log is fenced: nothing more is acknowledged on it until a restart."""
+    """A write or sync failed: the log is fenced, nothing is acknowledged on it until a restart."""
