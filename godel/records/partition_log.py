@@ -1,0 +1,135 @@
+"""The seam between the broker and whatever keeps a partition's batches.
+
+Append now, wait later: `append` is synchronous and returns once the bytes are handed on,
+`committed` gives something to await until they are durable. `read` is synchronous for what is local
+and answers None for what is not. Validation, producer state, the high watermark and the
+coordinators stand above this seam and exist once; the local segment store and the log of a cluster
+stand below it.
+
+Offsets are ordered: `log_start_offset <= flushed_offset <= end_offset`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple, Protocol
+
+from godel.records.batch import BatchHeader
+from godel.types import Buffer
+
+
+class TimestampOffset(NamedTuple):
+    """A record found by its timestamp (KIP-33, KIP-734)."""
+
+    offset: int
+    timestamp_ms: int
+    leader_epoch: int
+
+
+class LogSlice(NamedTuple):
+    """Whole record batches in offset order, ready for the wire. `size_bytes` 0: nothing there."""
+
+    buffers: Sequence[Buffer]
+    size_bytes: int
+
+
+EMPTY_SLICE = LogSlice((), 0)
+
+
+class EpochStart(NamedTuple):
+    """The offset at which a leader epoch began (KIP-101)."""
+
+    epoch: int
+    start_offset: int
+
+
+class ProducerEntry(NamedTuple):
+    """One producer's state as a snapshot file keeps it (Kafka's `ProducerSnapshot` schema)."""
+
+    producer_id: int
+    producer_epoch: int
+    last_sequence: int
+    last_offset: int
+    offset_delta: int
+    timestamp_ms: int
+    coordinator_epoch: int
+    current_transaction_first_offset: int
+
+
+class PartitionLog(Protocol):
+    """One partition's batches. One owner (its `broker.partition.Partition`), one event loop."""
+
+    @property
+    def log_start_offset(self) -> int:
+        """The first offset a reader may ask for; may lie inside a segment (DeleteRecords)."""
+        ...
+
+    @property
+    def flushed_offset(self) -> int:
+        """Everything below survives a power cut."""
+        ...
+
+    @property
+    def end_offset(self) -> int:
+        """The offset that the next record gets."""
+        ...
+
+    @property
+    def size_bytes(self) -> int: ...
+
+    on_flushed: Callable[[], None] | None
+    """Called on the event loop each time `flushed_offset` moved, or the log was fenced."""
+
+    on_roll: Callable[[], None] | None
+    """Called just before a new segment begins at `end_offset`: the moment to `save_producers`."""
+
+    def append(self, header: BatchHeader, data: Buffer, leader_epoch: int) -> int:
+        """Store one checked batch with the next offset; return its base offset.
+
+        `data` is the batch as it came; base offset and leader epoch, which no CRC covers, are
+        written in passing. The bytes are copied or written before this returns: the caller may
+        reuse the buffer. Raises `StorageFailed` when the log is fenced or the write fails.
+        """
+        ...
+
+    def committed(self, offset: int) -> Awaitable[None] | None:
+        """Wait until `flushed_offset >= offset`; None when it is already. Asks for a flush.
+
+        The awaitable raises `StorageFailed` when the log is fenced before that.
+        """
+        ...
+
+    def read(
+        self, offset: int, max_bytes: int, *, upper_bound: int, at_least_one: bool
+    ) -> LogSlice | None:
+        """Whole batches from the one that contains `offset`, below `upper_bound`.
+
+        `upper_bound` is the boundary of a batch (high watermark, last stable offset).
+        At most `max_bytes`, but with `at_least_one` never less than the first batch (KIP-74).
+        `offset` lies within `[log_start_offset, end_offset]`. None: the range is not local.
+        Raises `CorruptBatch` when what is stored there is not a batch, `StorageFailed` when it
+        cannot be read.
+        """
+        ...
+
+    def offset_for_timestamp(
+        self, timestamp_ms: int, *, upper_bound: int
+    ) -> TimestampOffset | None:
+        """The first record in `[log_start_offset, upper_bound)` whose timestamp is not earlier."""
+        ...
+
+    def max_timestamp(self, *, upper_bound: int) -> TimestampOffset | None:
+        """The first record that carries the largest timestamp below `upper_bound`; None: empty."""
+        ...
+
+    def truncate_prefix(self, new_start: int) -> None:
+        """Move the log start; segments that lie wholly below it are deleted later."""
+        ...
+
+    def save_leader_epochs(self, epochs: Sequence[EpochStart]) -> None:
+        """Replace the leader-epoch checkpoint, durably."""
+        ...
+
+    def save_producers(self, producers: Sequence[ProducerEntry]) -> None:
+        """Write the producer snapshot as of `end_offset` (at roll and clean close)."""
+        ...
