@@ -176,6 +176,10 @@ class ApiError(Exception):
         self.message = message
 
 
+class CloseConnection(Exception):
+    """The only answer left is to close the connection (an acks=0 produce that failed)."""
+
+
 class DecodeError(Exception):
     """Bytes of the peer that do not follow the protocol: no answer is possible, close."""
 

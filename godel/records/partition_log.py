@@ -14,8 +14,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple, Protocol
 
+from godel.config.topic import TopicConfig
 from godel.records.batch import BatchHeader
-from godel.types import Buffer
+from godel.types import Buffer, TopicId, TopicPartition
 
 
 class TimestampOffset(NamedTuple):
@@ -126,10 +127,40 @@ class PartitionLog(Protocol):
         """Move the log start; segments that lie wholly below it are deleted later."""
         ...
 
+    def load_leader_epochs(self) -> Sequence[EpochStart]:
+        """The leader-epoch checkpoint as it was found when the log was opened."""
+        ...
+
+    def load_producers(self) -> tuple[int, Sequence[ProducerEntry]]:
+        """The newest usable producer snapshot and the offset as of which it holds."""
+        ...
+
+    def replay(self, from_offset: int, on_batch: Callable[[BatchHeader, memoryview], None]) -> None:
+        """Show every batch from `from_offset` to the end, in order."""
+        ...
+
     def save_leader_epochs(self, epochs: Sequence[EpochStart]) -> None:
         """Replace the leader-epoch checkpoint, durably."""
         ...
 
     def save_producers(self, producers: Sequence[ProducerEntry]) -> None:
         """Write the producer snapshot as of `end_offset` (at roll and clean close)."""
+        ...
+
+
+class LogStore(Protocol):
+    """All partition logs of one broker: where they come from, and what is done to all of them."""
+
+    def open(
+        self, partition: TopicPartition, topic_id: TopicId, config: TopicConfig
+    ) -> PartitionLog:
+        """Open the partition's log, or make it. Raises StorageFailed or OSError."""
+        ...
+
+    def configure(self, partition: TopicPartition, config: TopicConfig) -> None:
+        """Let a log that is open follow its topic's settings."""
+        ...
+
+    def delete(self, partition: TopicPartition, topic_id: TopicId) -> None:
+        """Set the partition's folder aside at once; its files are removed later."""
         ...

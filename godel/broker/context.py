@@ -1,0 +1,31 @@
+"""What a handler knows about the request besides the request itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from godel.broker.broker import Broker
+
+
+class Endpoint(NamedTuple):
+    """Where clients of a listener are told to connect: never the address they dialled."""
+
+    host: str
+    port: int
+
+
+class RequestContext:
+    """The request's surroundings. One per connection; `version` and `client_id` are the request's.
+
+    A handler that waits takes what it needs of the two before its first await.
+    """
+
+    __slots__ = ("broker", "client_host", "client_id", "listener", "version")
+
+    def __init__(self, broker: Broker, *, client_host: str, listener: Endpoint) -> None:
+        self.broker = broker
+        self.client_host = client_host
+        self.listener = listener
+        self.client_id: str | None = None
+        self.version = 0

@@ -1,0 +1,287 @@
+"""A partition as its leader sees it: what may be appended, what is visible, who waits for it.
+
+Offsets, in their asserted order: `log_start <= flushed <= end` below the seam, and
+`last_stable <= high_watermark <= end` here. Visible means durable: the high watermark is the
+flushed offset of the log, and only with `write.caching` its end. It never goes down.
+Plays the part of Kafka's `Partition` and `UnifiedLog` above the segments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+from godel.broker.leader_epochs import EpochEnd, LeaderEpochs
+from godel.broker.producer_state import ProducerState
+from godel.broker.waiting import Waiter
+from godel.config.topic import TopicConfig
+from godel.errors import ApiError, CorruptBatch, ErrorCode, StorageFailed
+from godel.records.batch import BatchHeader
+from godel.records.compression import Compression
+from godel.records.partition_log import EMPTY_SLICE, LogSlice, PartitionLog, TimestampOffset
+from godel.records.validation import ProduceRules, check_produced
+from godel.types import Buffer, TopicId, TopicPartition
+
+NO_TIMESTAMP = -1
+
+
+class Appended(NamedTuple):
+    """What became of a produced batch. `next_offset` is what has to be committed for acks=all."""
+
+    base_offset: int
+    log_append_time_ms: int
+    next_offset: int
+
+
+class Partition:
+    """One partition and all its volatile state. Owned by the `Broker`, used on its event loop only.
+
+    The log is opened at first use, so that ten thousand idle partitions cost ten thousand small
+    objects and no descriptor.
+    """
+
+    __slots__ = (
+        "_durable",
+        "_high_watermark",
+        "_invisible_bytes",
+        "_log",
+        "_open_log",
+        "_rules",
+        "config",
+        "epochs",
+        "id",
+        "leader_epoch",
+        "producers",
+        "topic_id",
+        "waiters",
+    )
+
+    def __init__(
+        self,
+        partition: TopicPartition,
+        topic_id: TopicId,
+        *,
+        leader_epoch: int,
+        config: TopicConfig,
+        open_log: Callable[[], PartitionLog],
+    ) -> None:
+        self.id = partition
+        self.topic_id = topic_id
+        self.leader_epoch = leader_epoch
+        self.producers = ProducerState()
+        self.epochs = LeaderEpochs()
+        self.waiters: set[Waiter] = set()
+        self._open_log = open_log
+        self._log: PartitionLog | None = None
+        self._high_watermark = 0
+        self._invisible_bytes = 0
+        self.configure(config)
+
+    # -- life ---------------------------------------------------------------------------------
+
+    @property
+    def log(self) -> PartitionLog:
+        log = self._log
+        return log if log is not None else self._open()
+
+    @property
+    def opened_log(self) -> PartitionLog | None:
+        """The log where it has been opened; what no one has touched needs no maintenance."""
+        return self._log
+
+    def _open(self) -> PartitionLog:
+        try:
+            log = self._open_log()
+        except OSError as failure:
+            raise ApiError(ErrorCode.KAFKA_STORAGE_ERROR, str(failure)) from failure
+        self.epochs = LeaderEpochs(log.load_leader_epochs())
+        snapshot_offset, entries = log.load_producers()
+        self.producers.restore(entries)
+        log.replay(max(snapshot_offset, log.log_start_offset), self.producers.replay)
+        log.on_flushed = self._log_moved
+        log.on_roll = self._save_producers
+        self._log = log
+        self._log_moved()
+        return log
+
+    def configure(self, config: TopicConfig) -> None:
+        """Take over a topic's settings, at any time."""
+        self.config = config
+        self._rules = produce_rules(config)
+        self._durable = not config.write_caching
+        if self._log is not None:
+            self._log_moved()
+
+    def close(self) -> None:
+        """The partition goes away, or the broker stops: whoever waits looks again at once."""
+        if self._log is not None:
+            self._log.on_flushed = None
+            self._log.on_roll = None
+        for waiter in tuple(self.waiters):
+            waiter.wake()
+
+    def _save_producers(self) -> None:
+        log = self.log
+        log.save_producers(self.producers.snapshot())
+
+    # -- offsets ------------------------------------------------------------------------------
+
+    @property
+    def log_start_offset(self) -> int:
+        return self.log.log_start_offset
+
+    @property
+    def high_watermark(self) -> int:
+        """The first offset that consumers do not see yet."""
+        if self._log is None:
+            self._open()
+        return self._high_watermark
+
+    @property
+    def last_stable_offset(self) -> int:
+        """The first offset of the earliest open transaction, else the high watermark."""
+        high_watermark = self.high_watermark
+        first_open = self.producers.first_open_transaction_offset
+        return high_watermark if first_open is None else min(first_open, high_watermark)
+
+    @property
+    def end_offset(self) -> int:
+        return self.log.end_offset
+
+    def _log_moved(self) -> None:
+        """The log's end or its flushed offset moved: let the high watermark follow."""
+        log = self._log
+        assert log is not None
+        visible = log.flushed_offset if self._durable else log.end_offset
+        if visible > self._high_watermark:
+            assert visible <= log.end_offset, (visible, log.end_offset)
+            self._high_watermark = visible
+            if self.waiters:
+                newly_visible, self._invisible_bytes = self._invisible_bytes, 0
+                for waiter in tuple(self.waiters):
+                    waiter.notify(newly_visible)
+            else:
+                self._invisible_bytes = 0
+
+    # -- writing ------------------------------------------------------------------------------
+
+    def append(self, records: Buffer | None, *, now_ms: int, zstd_allowed: bool = True) -> Appended:
+        """Check a client's batch and store it; raises ApiError with the code of the refusal."""
+        header, data = check_produced(
+            records, self._rules, now_ms=now_ms, zstd_allowed=zstd_allowed
+        )
+        log_append_time_ms = header.max_timestamp if header.has_log_append_time else NO_TIMESTAMP
+        if header.producer_id < 0:
+            base_offset = self._store(header, data)
+            return Appended(base_offset, log_append_time_ms, base_offset + header.records_count)
+        if header.is_transactional:
+            raise ApiError(
+                ErrorCode.INVALID_TXN_STATE, "transactions are not supported by this broker yet"
+            )
+        log = self.log
+        duplicate = self.producers.check(header)
+        if duplicate is not None:
+            return Appended(
+                duplicate.base_offset, duplicate.log_append_time_ms, duplicate.last_offset + 1
+            )
+        base_offset = self._store(header, data)
+        self.producers.update(header, base_offset, now_ms)
+        return Appended(base_offset, log_append_time_ms, log.end_offset)
+
+    def append_internal(self, batch: bytes, header: BatchHeader) -> int:
+        """Store a batch that the broker itself made; return the offset behind it."""
+        self._store(header, batch)
+        return self.log.end_offset
+
+    def _store(self, header: BatchHeader, data: Buffer) -> int:
+        log = self.log
+        if self.epochs.latest < self.leader_epoch:
+            self._begin_epoch(log)
+        try:
+            base_offset = log.append(header, data, self.leader_epoch)
+        except StorageFailed as failure:
+            raise ApiError(ErrorCode.KAFKA_STORAGE_ERROR, str(failure)) from failure
+        self._invisible_bytes += header.batch_length
+        if not self._durable:
+            self._log_moved()
+        return base_offset
+
+    def _begin_epoch(self, log: PartitionLog) -> None:
+        self.epochs.begin(self.leader_epoch, log.end_offset)
+        log.save_leader_epochs(self.epochs.entries)
+
+    def committed(self, offset: int) -> Awaitable[None] | None:
+        """Wait for everything below `offset` to be kept by the topic's durability rule.
+
+        None: it is. The awaitable raises StorageFailed when it never will be.
+        """
+        if offset <= self._high_watermark:
+            return None
+        return self.log.committed(offset)
+
+    def truncate_prefix(self, offset: int) -> None:
+        """Move the log start (DeleteRecords); what lies below is no longer served."""
+        self.log.truncate_prefix(offset)
+        if self.epochs.truncate_prefix(offset):
+            self.log.save_leader_epochs(self.epochs.entries)
+
+    # -- reading ------------------------------------------------------------------------------
+
+    def read(
+        self, offset: int, max_bytes: int, *, committed_only: bool, at_least_one: bool
+    ) -> LogSlice:
+        """Whole batches from the one that contains `offset`, as far as they are visible."""
+        log = self.log
+        if offset < log.log_start_offset or offset > log.end_offset:
+            raise ApiError(ErrorCode.OFFSET_OUT_OF_RANGE)
+        upper_bound = self.last_stable_offset if committed_only else self._high_watermark
+        if offset >= upper_bound:
+            return EMPTY_SLICE
+        try:
+            found = log.read(offset, max_bytes, upper_bound=upper_bound, at_least_one=at_least_one)
+        except CorruptBatch as corrupt:
+            raise ApiError(ErrorCode.CORRUPT_MESSAGE, str(corrupt)) from corrupt
+        except StorageFailed as failure:
+            raise ApiError(ErrorCode.KAFKA_STORAGE_ERROR, str(failure)) from failure
+        assert found is not None, "the local store has every offset it reports"
+        return found
+
+    def offset_for_timestamp(
+        self, timestamp_ms: int, *, upper_bound: int
+    ) -> TimestampOffset | None:
+        return self.log.offset_for_timestamp(timestamp_ms, upper_bound=upper_bound)
+
+    def max_timestamp(self, *, upper_bound: int) -> TimestampOffset | None:
+        return self.log.max_timestamp(upper_bound=upper_bound)
+
+    def end_of_epoch(self, epoch: int) -> EpochEnd:
+        end_offset = self.log.end_offset
+        return self.epochs.end_of(epoch, leader_epoch=self.leader_epoch, end_offset=end_offset)
+
+    def check_leader_epoch(self, current_leader_epoch: int) -> None:
+        """Fence a client that knows an older or a newer leader epoch; -1 asks for no check."""
+        if current_leader_epoch < 0 or current_leader_epoch == self.leader_epoch:
+            return
+        if current_leader_epoch < self.leader_epoch:
+            raise ApiError(ErrorCode.FENCED_LEADER_EPOCH)
+        raise ApiError(ErrorCode.UNKNOWN_LEADER_EPOCH)
+
+
+def produce_rules(config: TopicConfig) -> ProduceRules:
+    """What a topic's settings mean for the check of a produced batch."""
+    compression = config.compression_type
+    levels = {
+        Compression.GZIP: config.compression_gzip_level,
+        Compression.LZ4: config.compression_lz4_level,
+        Compression.ZSTD: config.compression_zstd_level,
+    }
+    return ProduceRules(
+        max_message_bytes=config.max_message_bytes,
+        segment_bytes=config.segment_bytes,
+        compacted="compact" in config.cleanup_policy,
+        timestamp_type_log_append=config.message_timestamp_type == "LogAppendTime",
+        timestamp_before_max_ms=config.message_timestamp_before_max_ms,
+        timestamp_after_max_ms=config.message_timestamp_after_max_ms,
+        compression_type=compression,
+        compression_levels=levels,
+    )

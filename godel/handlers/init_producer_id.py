@@ -1,0 +1,36 @@
+"""InitProducerId (key 22): hand out a producer id for idempotent writes (KIP-98).
+
+v2: flexible. v3: producer_id and producer_epoch of a producer that wants its epoch bumped
+(KIP-360); without a transactional id a new id is handed out whatever it says, as Kafka does.
+v4: PRODUCER_FENCED. v5: TRANSACTION_ABORTABLE. v6 is unstable in Kafka and not advertised.
+
+Deviation: a transactional id is answered INVALID_REQUEST until transactions exist.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+
+from godel.broker.context import RequestContext
+from godel.broker.producer_ids import ProducerIds
+from godel.errors import ApiError, ErrorCode
+from godel.protocol.messages.init_producer_id import InitProducerIdRequest, InitProducerIdResponse
+
+
+def handle(
+    context: RequestContext, request: InitProducerIdRequest
+) -> InitProducerIdResponse | Awaitable[InitProducerIdResponse]:
+    if request.transactional_id is not None:
+        return InitProducerIdResponse(error_code=ErrorCode.INVALID_REQUEST)
+    producer_ids = context.broker.producer_ids
+    if producer_ids.available:
+        return InitProducerIdResponse(producer_id=producer_ids.take(), producer_epoch=0)
+    return after_allocation(producer_ids)
+
+
+async def after_allocation(producer_ids: ProducerIds) -> InitProducerIdResponse:
+    try:
+        producer_id = await producer_ids.allocate_and_take()
+    except ApiError as refusal:
+        return InitProducerIdResponse(error_code=refusal.code)
+    return InitProducerIdResponse(producer_id=producer_id, producer_epoch=0)
