@@ -216,6 +216,8 @@ def parse_records(block: bytes, header: BatchHeader) -> Iterator[Record]:
                 raise CorruptBatch(f"a record ends {at - end} bytes from its declared end")
             if append_timestamp is None:
                 timestamp = base_timestamp + timestamp_delta
+                if not -(2**63) <= timestamp < 2**63:
+                    raise CorruptBatch(f"timestamp {timestamp}")
             else:
                 timestamp = append_timestamp
             yield Record(base_offset + offset_delta, timestamp, key, value, headers)

@@ -1,0 +1,181 @@
+"""Building record batches: for our own internal topics, for control records and for tests.
+
+What clients produce is never rebuilt through here: its bytes go to the log as they came.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, TypeAlias
+
+from godel.records.batch import (
+    ATTRIBUTES_OFFSET,
+    CONTROL_BIT,
+    HEADER,
+    HEADER_SIZE,
+    LENGTH_PREFIX_SIZE,
+    LOG_APPEND_TIME_BIT,
+    MAGIC,
+    NO_PRODUCER_ID,
+    NO_SEQUENCE,
+    TRANSACTIONAL_BIT,
+    EndMarker,
+)
+from godel.records.compression import Compression, compress
+from godel.records.crc import crc32c
+from godel.types import Buffer
+
+
+class NewRecord(NamedTuple):
+    """A record to be written. `timestamp_ms` None: the batch's."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes | None]] = ()
+    timestamp_ms: int | None = None
+
+
+KeyValue: TypeAlias = tuple[bytes | None, bytes | None]
+
+_CONTROL_KEY = struct.Struct(">hh")
+_CONTROL_VALUE = struct.Struct(">hi")
+_CRC = struct.Struct(">I")
+
+
+def build_batch(
+    records: Sequence[KeyValue | NewRecord],
+    *,
+    timestamp_ms: int,
+    compression: Compression = Compression.NONE,
+    level: int | None = None,
+    producer_id: int = NO_PRODUCER_ID,
+    producer_epoch: int = -1,
+    base_sequence: int = NO_SEQUENCE,
+    is_transactional: bool = False,
+    is_control: bool = False,
+    has_log_append_time: bool = False,
+    base_offset: int = 0,
+    leader_epoch: int = -1,
+) -> bytes:
+    """One batch of `records`, numbered from 0."""
+    full = [record if isinstance(record, NewRecord) else NewRecord(*record) for record in records]
+    timestamps = [timestamp_ms if r.timestamp_ms is None else r.timestamp_ms for r in full]
+    base_timestamp = timestamps[0] if timestamps else timestamp_ms
+    block = bytearray()
+    for offset_delta, (record, timestamp) in enumerate(zip(full, timestamps, strict=True)):
+        _write_record(block, record, timestamp - base_timestamp, offset_delta)
+    attributes = (
+        compression
+        | (LOG_APPEND_TIME_BIT if has_log_append_time else 0)
+        | (TRANSACTIONAL_BIT if is_transactional else 0)
+        | (CONTROL_BIT if is_control else 0)
+    )
+    return seal_batch(
+        compress(compression, block, level),
+        base_offset=base_offset,
+        leader_epoch=leader_epoch,
+        attributes=attributes,
+        last_offset_delta=len(full) - 1,
+        base_timestamp=base_timestamp,
+        max_timestamp=max(timestamps, default=timestamp_ms),
+        producer=(producer_id, producer_epoch, base_sequence),
+        records_count=len(full),
+    )
+
+
+def control_batch(
+    marker: EndMarker, *, producer_id: int, producer_epoch: int, timestamp_ms: int
+) -> bytes:
+    """The batch that ends a producer's transaction in a partition (KIP-98)."""
+    key = _CONTROL_KEY.pack(0, int(marker.is_commit))
+    value = _CONTROL_VALUE.pack(0, marker.coordinator_epoch)
+    return build_batch(
+        [(key, value)],
+        timestamp_ms=timestamp_ms,
+        producer_id=producer_id,
+        producer_epoch=producer_epoch,
+        is_transactional=True,
+        is_control=True,
+    )
+
+
+def seal_batch(
+    stored_block: Buffer,
+    *,
+    base_offset: int,
+    leader_epoch: int,
+    attributes: int,
+    last_offset_delta: int,
+    base_timestamp: int,
+    max_timestamp: int,
+    producer: tuple[int, int, int],
+    records_count: int,
+) -> bytes:
+    """A header before a block of records as it is to be stored (`attributes` name its codec)."""
+    batch = bytearray(HEADER_SIZE + len(stored_block))
+    HEADER.pack_into(
+        batch,
+        0,
+        base_offset,
+        len(batch) - LENGTH_PREFIX_SIZE,
+        leader_epoch,
+        MAGIC,
+        0,
+        attributes,
+        last_offset_delta,
+        base_timestamp,
+        max_timestamp,
+        *producer,
+        records_count,
+    )
+    batch[HEADER_SIZE:] = stored_block
+    write_crc(batch)
+    return bytes(batch)
+
+
+def write_crc(batch: bytearray) -> None:
+    """Set the CRC of the one batch that `batch` holds."""
+    _CRC.pack_into(batch, ATTRIBUTES_OFFSET - 4, crc32c(memoryview(batch)[ATTRIBUTES_OFFSET:]))
+
+
+def _write_record(
+    block: bytearray, record: NewRecord, timestamp_delta: int, offset_delta: int
+) -> None:
+    body = bytearray(1)  # attributes
+    body += _varint(timestamp_delta)
+    body += _varint(offset_delta)
+    _write_bytes(body, record.key)
+    _write_bytes(body, record.value)
+    _write_headers(body, record.headers)
+    block += _varint(len(body))
+    block += body
+
+
+def _write_headers(body: bytearray, headers: Iterable[tuple[str, bytes | None]]) -> None:
+    headers = list(headers)
+    body += _varint(len(headers))
+    for name, value in headers:
+        _write_bytes(body, name.encode())
+        _write_bytes(body, value)
+
+
+def _write_bytes(body: bytearray, value: bytes | None) -> None:
+    if value is None:
+        body.append(1)  # -1
+    else:
+        body += _varint(len(value))
+        body += value
+
+
+def _varint(value: int) -> bytes:
+    """Zig-zag, seven bits a byte, the lowest first."""
+    raw = value << 1 if value >= 0 else (-value << 1) - 1
+    if raw < 0x80:
+        return bytes((raw,))
+    out = bytearray()
+    while raw >= 0x80:
+        out.append(raw & 0x7F | 0x80)
+        raw >>= 7
+    out.append(raw)
+    return bytes(out)

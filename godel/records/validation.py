@@ -1,0 +1,290 @@
+"""What a produced batch must be before it may enter a log (Kafka's `LogValidator`).
+
+The fast path reads the header and the CRC and hands the client's bytes on untouched: that is all
+for a CreateTime topic that is not compacted, when the header's own timestamps lie within bounds.
+Records are looked at one by one where the header cannot answer: compacted topics (keys), timestamps
+beyond a bound, a batch whose codec differs from the topic's `compression.type`.
+
+Deviations: Kafka unfolds every batch, we trust an honest header, so a client can store a block that
+only readers find to be nonsense. Where we look, offset deltas must be 0..n-1 (Kafka renumbers).
+A block that does not unfold answers INVALID_RECORD, so that nobody sends it again. Bytes after the
+batch are refused, also when they are too few for a second one. A producer id needs an epoch.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from godel.errors import ApiError, CorruptBatch, ErrorCode
+from godel.records.batch import (
+    ATTRIBUTES_OFFSET,
+    COMPRESSION_MASK,
+    CONTROL_BIT,
+    HEADER_SIZE,
+    LOG_APPEND_TIME_BIT,
+    MAGIC,
+    MAX_TIMESTAMP_OFFSET,
+    NO_TIMESTAMP,
+    BatchHeader,
+    check_crc,
+    parse_header,
+    parse_records,
+    records_block,
+)
+from godel.records.builder import seal_batch, write_crc
+from godel.records.compression import Compression, compress
+from godel.types import Buffer
+
+UNLIMITED_MS = 2**63 - 1
+
+RECORD_ERRORS_LIMIT = 100
+"""Kafka lists every rejected record of a batch; a million of them would be an answer of 100 MB."""
+
+_MAGIC_OFFSET = 16
+_CODECS = {
+    "producer": None,
+    "uncompressed": Compression.NONE,
+    "gzip": Compression.GZIP,
+    "snappy": Compression.SNAPPY,
+    "lz4": Compression.LZ4,
+    "zstd": Compression.ZSTD,
+}
+_ATTRIBUTES = struct.Struct(">h")
+_TIMESTAMP = struct.Struct(">q")
+
+
+class InvalidRecord(ApiError):
+    """A batch refused for what is in it. Produce v8 and later tell which records (KIP-467)."""
+
+    def __init__(
+        self,
+        code: ErrorCode,
+        message: str,
+        record_errors: list[tuple[int, str]] | None = None,
+    ) -> None:
+        super().__init__(code, message)
+        self.record_errors = record_errors or []
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProduceRules:
+    """The settings of a topic that decide about a batch. Built once per change of configuration."""
+
+    max_message_bytes: int = 1_048_588
+    segment_bytes: int = 1_073_741_824
+    compacted: bool = False
+    timestamp_type_log_append: bool = False
+    timestamp_before_max_ms: int = UNLIMITED_MS
+    timestamp_after_max_ms: int = 3_600_000
+    compression_type: str = "producer"
+    gzip_level: int = -1
+    lz4_level: int = 9
+    zstd_level: int = 3
+    codec: Compression | None = field(init=False)
+    """What batches are stored with; None: whatever the producer chose."""
+    needs_records: bool = field(init=False)
+    """No header can answer: every batch is looked into."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "codec", _CODECS[self.compression_type])
+        bounded_before = self.timestamp_before_max_ms < UNLIMITED_MS
+        needs_records = self.compacted or (bounded_before and not self.timestamp_type_log_append)
+        object.__setattr__(self, "needs_records", needs_records)
+
+    def level(self, codec: Compression) -> int | None:
+        match codec:
+            case Compression.GZIP:
+                return self.gzip_level
+            case Compression.LZ4:
+                return self.lz4_level
+            case Compression.ZSTD:
+                return self.zstd_level
+            case _:
+                return None
+
+
+class CheckedBatch(NamedTuple):
+    """A batch that may be appended: exactly the bytes to store, and their header."""
+
+    header: BatchHeader
+    data: Buffer
+
+
+def check_produced(
+    records: Buffer | None, rules: ProduceRules, *, now_ms: int, zstd_allowed: bool
+) -> CheckedBatch:
+    """Check what a client wants appended to one partition; raises `ApiError`.
+
+    `records` are not copied unless something in them has to change.
+    """
+    header = _parse_single_batch(records)
+    assert records is not None
+    codec = header.attributes & COMPRESSION_MASK
+    if codec >= Compression.ZSTD:
+        _check_codec(codec, zstd_allowed)
+    if header.base_offset:
+        raise InvalidRecord(
+            ErrorCode.INVALID_RECORD, f"base offset {header.base_offset}, producers send 0"
+        )
+    size_bytes = len(records)
+    if size_bytes > rules.max_message_bytes or size_bytes > rules.segment_bytes:
+        _check_size(size_bytes, rules)
+    if not check_crc(records, header):
+        raise ApiError(ErrorCode.CORRUPT_MESSAGE, "the batch's CRC does not match its bytes")
+    _check_header(header)
+    if rules.needs_records or header.attributes & LOG_APPEND_TIME_BIT:
+        return _check_records(header, records, rules, now_ms)
+    if rules.codec is not None and rules.codec != codec:
+        return _check_records(header, records, rules, now_ms)
+    max_timestamp = header.max_timestamp
+    if rules.timestamp_type_log_append:
+        return _stamp(header, records, LOG_APPEND_TIME_BIT, now_ms)
+    if max_timestamp - now_ms > rules.timestamp_after_max_ms or (
+        max_timestamp < header.base_timestamp
+    ):
+        return _check_records(header, records, rules, now_ms)
+    return CheckedBatch(header, records)
+
+
+def _parse_single_batch(records: Buffer | None) -> BatchHeader:
+    """The header of a buffer that is exactly one batch of magic 2."""
+    if not records:
+        raise InvalidRecord(ErrorCode.INVALID_RECORD, "a partition of the request has no batch")
+    try:
+        header = parse_header(records)
+    except CorruptBatch as error:
+        if len(records) >= HEADER_SIZE and records[_MAGIC_OFFSET] == MAGIC:
+            raise ApiError(ErrorCode.CORRUPT_MESSAGE, str(error)) from None
+        raise InvalidRecord(ErrorCode.INVALID_RECORD, str(error)) from None
+    extra_bytes = len(records) - header.size_bytes
+    if extra_bytes:
+        message = (
+            f"{extra_bytes} bytes follow the batch, a request carries one batch a partition"
+            if extra_bytes > 0
+            else f"the batch lacks {-extra_bytes} of its {header.size_bytes} bytes"
+        )
+        raise InvalidRecord(ErrorCode.INVALID_RECORD, message)
+    return header
+
+
+def _check_codec(codec: int, zstd_allowed: bool) -> None:
+    if codec > Compression.ZSTD:
+        message = f"unknown compression code {codec}"
+    elif not zstd_allowed:
+        message = "zstd needs Produce version 7 or later"
+    else:
+        return
+    raise ApiError(ErrorCode.UNSUPPORTED_COMPRESSION_TYPE, message)
+
+
+def _check_header(header: BatchHeader) -> None:
+    """What a client may not claim."""
+    count = header.records_count
+    if count <= 0:
+        message = f"a batch of {count} records"
+    elif header.last_offset_delta != count - 1:
+        message = f"{count} records with last offset delta {header.last_offset_delta}"
+    elif header.attributes & CONTROL_BIT:
+        message = "clients may not write control records"
+    elif header.producer_id >= 0 and (header.base_sequence < 0 or header.producer_epoch < 0):
+        message = (
+            f"producer {header.producer_id} with epoch {header.producer_epoch} "
+            f"and sequence {header.base_sequence}"
+        )
+    else:
+        return
+    raise InvalidRecord(ErrorCode.INVALID_RECORD, message)
+
+
+def _check_size(size_bytes: int, rules: ProduceRules) -> None:
+    if size_bytes > rules.max_message_bytes:
+        raise ApiError(
+            ErrorCode.MESSAGE_TOO_LARGE,
+            f"a batch of {size_bytes} bytes, max.message.bytes is {rules.max_message_bytes}",
+        )
+    if size_bytes > rules.segment_bytes:
+        raise ApiError(
+            ErrorCode.RECORD_LIST_TOO_LARGE,
+            f"a batch of {size_bytes} bytes, segment.bytes is {rules.segment_bytes}",
+        )
+
+
+def _check_records(
+    header: BatchHeader, data: Buffer, rules: ProduceRules, now_ms: int
+) -> CheckedBatch:
+    """Look at each record; correct what the header says about timestamps; change the codec."""
+    errors: list[tuple[int, str]] = []
+    code = ErrorCode.INVALID_RECORD
+    newest = NO_TIMESTAMP
+    try:
+        block = records_block(data, header)
+        for index, record in enumerate(parse_records(block, header)):
+            newest = max(newest, record.timestamp)
+            if rules.compacted and record.key is None:
+                error = "a record of a compacted topic needs a key"
+            else:
+                error = _timestamp_error(record.timestamp, header, rules, now_ms)
+                if not error:
+                    continue
+                code = ErrorCode.INVALID_TIMESTAMP
+            if len(errors) < RECORD_ERRORS_LIMIT:
+                errors.append((index, error))
+    except CorruptBatch as error:
+        raise InvalidRecord(ErrorCode.INVALID_RECORD, str(error)) from None
+    if errors:
+        raise InvalidRecord(code, f"the batch is rejected: {errors[0][1]}", errors)
+    if rules.codec is not None and rules.codec != header.compression:
+        header, data = _recompress(header, block, rules)
+    if rules.timestamp_type_log_append:
+        return _stamp(header, data, LOG_APPEND_TIME_BIT, now_ms)
+    if header.has_log_append_time or newest != header.max_timestamp:
+        return _stamp(header, data, 0, newest)
+    return CheckedBatch(header, data)
+
+
+def _timestamp_error(
+    timestamp: int, header: BatchHeader, rules: ProduceRules, now_ms: int
+) -> str | None:
+    if timestamp == NO_TIMESTAMP or rules.timestamp_type_log_append:
+        if header.has_log_append_time:
+            return "a producer may not set the timestamp type LogAppendTime"
+        return None
+    before_ms, after_ms = rules.timestamp_before_max_ms, rules.timestamp_after_max_ms
+    if now_ms - timestamp > before_ms or timestamp - now_ms > after_ms:
+        return (
+            f"timestamp {timestamp} is out of range: it may be at most {before_ms} ms before "
+            f"and {after_ms} ms after {now_ms}"
+        )
+    return None
+
+
+def _recompress(header: BatchHeader, block: bytes, rules: ProduceRules) -> CheckedBatch:
+    """The same records under the topic's codec, which may make the batch too large."""
+    assert rules.codec is not None
+    data = seal_batch(
+        compress(rules.codec, block, rules.level(rules.codec)),
+        base_offset=header.base_offset,
+        leader_epoch=header.partition_leader_epoch,
+        attributes=header.attributes & ~COMPRESSION_MASK | rules.codec,
+        last_offset_delta=header.last_offset_delta,
+        base_timestamp=header.base_timestamp,
+        max_timestamp=header.max_timestamp,
+        producer=(header.producer_id, header.producer_epoch, header.base_sequence),
+        records_count=header.records_count,
+    )
+    _check_size(len(data), rules)
+    return CheckedBatch(parse_header(data), data)
+
+
+def _stamp(
+    header: BatchHeader, data: Buffer, timestamp_type_bit: int, max_timestamp: int
+) -> CheckedBatch:
+    """A copy that says when its records are from, with a new CRC."""
+    copy = bytearray(data)
+    attributes = header.attributes & ~LOG_APPEND_TIME_BIT | timestamp_type_bit
+    _ATTRIBUTES.pack_into(copy, ATTRIBUTES_OFFSET, attributes)
+    _TIMESTAMP.pack_into(copy, MAX_TIMESTAMP_OFFSET, max_timestamp)
+    write_crc(copy)
+    return CheckedBatch(parse_header(copy), copy)
