@@ -216,6 +216,7 @@ def _check_records(
 ) -> CheckedBatch:
     """Look at each record; correct what the header says about timestamps; change the codec."""
     errors: list[tuple[int, str]] = []
+    error: str | None
     code = ErrorCode.INVALID_RECORD
     newest = NO_TIMESTAMP
     try:
@@ -231,8 +232,8 @@ def _check_records(
                 code = ErrorCode.INVALID_TIMESTAMP
             if len(errors) < RECORD_ERRORS_LIMIT:
                 errors.append((index, error))
-    except CorruptBatch as error:
-        raise InvalidRecord(ErrorCode.INVALID_RECORD, str(error)) from None
+    except CorruptBatch as corrupt:
+        raise InvalidRecord(ErrorCode.INVALID_RECORD, str(corrupt)) from None
     if errors:
         raise InvalidRecord(code, f"the batch is rejected: {errors[0][1]}", errors)
     if rules.codec is not None and rules.codec != header.compression:
