@@ -1,0 +1,106 @@
+# Everything a developer does. `make run` and `make test` need Python 3.11 or newer and make; they set
+# up the rest in .venv, once. Variables: PYTHON (interpreter), VENV (where the environment lives),
+# WORKERS (test processes), ARGS (passed on to the program or to pytest).
+
+PYTHON  ?= python3
+VENV    ?= .venv
+WORKERS ?= auto
+ARGS    ?=
+CLIENT  ?=
+ifndef SEED
+SEED    := $(shell date +%s)
+endif
+
+BIN    := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest
+PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check
+
+.PHONY: help
+help:
+	@echo 'make run          start godel-broker on 127.0.0.1:9092, data in ./data (ARGS="--listen :9093")'
+	@echo 'make test         make check, the slow tests, and that the generated docs are fresh'
+	@echo 'make check        ruff, mypy --strict, import-linter, house rules, unit tests: under a minute'
+	@echo 'make compat       real clients against a real broker (CLIENT=... for one of them)'
+	@echo 'make fuzz         property tests, many more examples (SEED=... repeats a run, FUZZ_FACTOR=50)'
+	@echo 'make bench-quick  three minutes of measurements; make bench: all of them'
+	@echo 'make docs         write the generated pages; make format: ruff format and fix'
+	@echo 'make setup        only the set-up; make clean: remove it (never ./data)'
+
+# --- set-up: stamp files in the environment remember what is done --------------------------------
+
+$(VENV)/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "godel-broker needs Python 3.11 or newer and '$(PYTHON)' is not: make PYTHON=/path/to/python3.11" >&2; \
+	  exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	  echo "$(PYTHON) cannot make a virtual environment (Debian and Ubuntu: install python3-venv)" >&2; \
+	  exit 1; }
+	$(PIP) install --upgrade 'pip>=25.1'
+	@touch $@
+
+$(VENV)/.package: $(VENV)/.python pyproject.toml
+	$(PIP) install --editable .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.package
+	$(PIP) install --group test --group check
+	@touch $@
+
+$(VENV)/.compat: $(VENV)/.test
+	$(PIP) install --group compat
+	@touch $@
+
+.PHONY: setup
+setup: $(VENV)/.test
+
+# --- the program ---------------------------------------------------------------------------------
+
+.PHONY: run
+run: $(VENV)/.package
+	@exec $(BIN)/godel-broker $(ARGS)
+
+# --- checks and tests ----------------------------------------------------------------------------
+
+.PHONY: lint
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.PHONY: unit
+unit: $(VENV)/.test
+	$(PYTEST) -n $(WORKERS) -m 'not slow' $(ARGS)
+
+.PHONY: check
+check: lint unit
+
+.PHONY: test
+test: lint docs-check
+	$(PYTEST) -n $(WORKERS) $(ARGS)
+
+.PHONY: fuzz
+fuzz: $(VENV)/.test
+	@echo 'to repeat this run: make fuzz SEED=$(SEED)'
+	HYPOTHESIS_PROFILE=fuzz $(PYTEST) -n $(WORKERS) -m hypothesis --hypothesis-seed=$(SEED) $(ARGS)
+
+.PHONY: format
+format: $(VENV)/.test
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# --- generated documentation ---------------------------------------------------------------------
+
+.PHONY: docs
+docs: $(VENV)/.package
+	$(BIN)/python docs/generate.py
+
+.PHONY: docs-check
+docs-check: $(VENV)/.package
+	$(BIN)/python docs/generate.py --check
+
+.PHONY: clean
+clean:
+	rm -rf $(VENV) .venv-3.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf build dist *.egg-info .cache
+	find godel tests compat_tests benchmarks docs -name __pycache__ -prune -exec rm -rf {} +
