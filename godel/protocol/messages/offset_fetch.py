@@ -1,0 +1,91 @@
+"""OffsetFetch messages."""
+
+from __future__ import annotations
+
+from godel.protocol.message import Message, field, since, until
+from godel.protocol.types import int16, int32, int64, string, uuid
+
+
+class OffsetFetchRequest(Message, api_key=9, versions=(1, 10), flexible_since=6):
+    """TODO."""
+
+    group_id: string = until(7)
+    topics: list[OffsetFetchRequestTopic] | None = until(7, nullable_since=2)
+    groups: list[OffsetFetchRequestGroup] = since(8)
+    require_stable: bool = since(7)
+
+
+class OffsetFetchRequestTopic(Message):
+    """TODO."""
+
+    name: string = ""
+    partition_indexes: list[int32] = field()
+
+
+class OffsetFetchRequestGroup(Message):
+    """TODO."""
+
+    group_id: string = ""
+    member_id: string | None = since(9, default=None, ignorable=True)
+    member_epoch: int32 = since(9, default=-1, ignorable=True)
+    topics: list[OffsetFetchRequestTopics] | None = field()
+
+
+class OffsetFetchRequestTopics(Message):
+    """TODO."""
+
+    name: string = until(9, ignorable=True)
+    topic_id: uuid = since(10, ignorable=True)
+    partition_indexes: list[int32] = field()
+
+
+class OffsetFetchResponse(Message, api_key=9, versions=(1, 10), flexible_since=6):
+    """TODO."""
+
+    throttle_time_ms: int32 = since(3, ignorable=True)
+    topics: list[OffsetFetchResponseTopic] = until(7)
+    error_code: int16 = since(2, until=7, ignorable=True)
+    groups: list[OffsetFetchResponseGroup] = since(8)
+
+
+class OffsetFetchResponseTopic(Message):
+    """TODO."""
+
+    name: string = ""
+    partitions: list[OffsetFetchResponsePartition] = field()
+
+
+class OffsetFetchResponsePartition(Message):
+    """TODO."""
+
+    partition_index: int32 = 0
+    committed_offset: int64 = 0
+    committed_leader_epoch: int32 = since(5, default=-1, ignorable=True)
+    metadata: string | None = ""
+    error_code: int16 = 0
+
+
+class OffsetFetchResponseGroup(Message):
+    """TODO."""
+
+    group_id: string = ""
+    topics: list[OffsetFetchResponseTopics] = field()
+    error_code: int16 = 0
+
+
+class OffsetFetchResponseTopics(Message):
+    """TODO."""
+
+    name: string = until(9, ignorable=True)
+    topic_id: uuid = since(10, ignorable=True)
+    partitions: list[OffsetFetchResponsePartitions] = field()
+
+
+class OffsetFetchResponsePartitions(Message):
+    """TODO."""
+
+    partition_index: int32 = 0
+    committed_offset: int64 = 0
+    committed_leader_epoch: int32 = -1
+    metadata: string | None = ""
+    error_code: int16 = 0
