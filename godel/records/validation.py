@@ -14,6 +14,7 @@ batch are refused, also when they are too few for a second one. A producer id ne
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -79,9 +80,7 @@ class ProduceRules:
     timestamp_before_max_ms: int = UNLIMITED_MS
     timestamp_after_max_ms: int = 3_600_000
     compression_type: str = "producer"
-    gzip_level: int = -1
-    lz4_level: int = 9
-    zstd_level: int = 3
+    compression_levels: Mapping[Compression, int] = field(default_factory=dict)
     codec: Compression | None = field(init=False)
     """What batches are stored with; None: whatever the producer chose."""
     needs_records: bool = field(init=False)
@@ -92,17 +91,6 @@ class ProduceRules:
         bounded_before = self.timestamp_before_max_ms < UNLIMITED_MS
         needs_records = self.compacted or (bounded_before and not self.timestamp_type_log_append)
         object.__setattr__(self, "needs_records", needs_records)
-
-    def level(self, codec: Compression) -> int | None:
-        match codec:
-            case Compression.GZIP:
-                return self.gzip_level
-            case Compression.LZ4:
-                return self.lz4_level
-            case Compression.ZSTD:
-                return self.zstd_level
-            case _:
-                return None
 
 
 class CheckedBatch(NamedTuple):
@@ -265,7 +253,7 @@ def _recompress(header: BatchHeader, block: bytes, rules: ProduceRules) -> Check
     """The same records under the topic's codec, which may make the batch too large."""
     assert rules.codec is not None
     data = seal_batch(
-        compress(rules.codec, block, rules.level(rules.codec)),
+        compress(rules.codec, block, rules.compression_levels.get(rules.codec)),
         base_offset=header.base_offset,
         leader_epoch=header.partition_leader_epoch,
         attributes=header.attributes & ~COMPRESSION_MASK | rules.codec,
