@@ -1,0 +1,474 @@
+"""The rules of the house as tests: sizes, names, who may ask the time, who may touch the disk.
+
+What ruff already sees (line length, bare except, unused names, imports) is left to ruff, and the
+direction of imports to import-linter; this file holds what no tool knows. A rule that hurts is
+changed here, with a reason; it is not broken quietly.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SKIPPED_FOLDERS = {"__pycache__", "build", "dist", "data", "node_modules"}
+
+MAX_FUNCTION_LINES = 60
+MAX_FILE_LINES = 500
+MAX_POSITIONAL_PARAMETERS = 3
+
+IO_MODULES = (
+    "godel/storage/files.py",
+    "godel/metadata/sqlite_store.py",
+    "godel/server/",
+    "godel/console/",
+    "godel/cli/",
+    "godel/cluster/",
+    "godel/testing.py",
+    "godel/pytest_plugin.py",
+    "godel/daemon.py",
+)
+"""The only places that open files, sockets, databases or processes."""
+
+PURE_LAYERS = (
+    "godel/protocol/",
+    "godel/records/",
+    "godel/security/",
+    "godel/coordinator/",
+    "godel/config/",
+)
+PURE_EXCEPT = ("godel/coordinator/runtime.py",)
+
+IO_IMPORTS = {
+    "fcntl",
+    "glob",
+    "http",
+    "multiprocessing",
+    "select",
+    "selectors",
+    "shutil",
+    "signal",
+    "socket",
+    "socketserver",
+    "sqlite3",
+    "ssl",
+    "subprocess",
+    "tempfile",
+    "urllib.request",
+}
+CONCURRENCY_IMPORTS = {"anyio", "asyncio", "concurrent", "queue", "sched", "threading", "uvloop"}
+CLOCK_IMPORTS = {"random", "secrets", "time"}
+CLOCK_CALLS = {
+    "asyncio.sleep": "clock.sleep",
+    "anyio.sleep": "clock.sleep",
+    "datetime.now": "clock.now_ms()",
+    "datetime.utcnow": "clock.now_ms()",
+    "datetime.today": "clock.now_ms()",
+    "date.today": "clock.now_ms()",
+    "os.urandom": "Randomness",
+    "uuid.uuid1": "Randomness.uuid_bytes()",
+    "uuid.uuid4": "Randomness.uuid_bytes()",
+}
+IO_CALLS = {"open", "io.open", "os.open", "input", "print", "breakpoint"}
+ENVIRONMENT = {"os.environ", "os.getenv", "os.putenv"}
+ENVIRONMENT_READERS = ("godel/daemon.py", "godel/cli/", "godel/pytest_plugin.py")
+
+BANNED_NAMES = {"manager", "helper", "util", "misc", "common", "data", "info"}
+
+UNMIRRORED = {
+    "godel/protocol/messages/": "declarations; tests/protocol compares all of them with Kafka's",
+}
+"""Modules with logic and without a test module of their own, and why."""
+
+
+class Violation(NamedTuple):
+    path: str
+    line: int
+    advice: str
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}: {self.advice}"
+
+
+class Source(NamedTuple):
+    path: str
+    text: str
+    tree: ast.Module
+
+
+def python_files(*folders: str) -> Iterator[str]:
+    for folder in folders:
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            relative = path.relative_to(ROOT)
+            if not SKIPPED_FOLDERS.intersection(relative.parts):
+                yield relative.as_posix()
+
+
+@cache
+def parse(path: str) -> Source:
+    text = (ROOT / path).read_text(encoding="utf-8")
+    return Source(path, text, ast.parse(text, path))
+
+
+def sources(*folders: str) -> list[Source]:
+    return [parse(path) for path in python_files(*folders)]
+
+
+def is_within(path: str, places: Iterable[str]) -> bool:
+    return any(
+        path == place or (place.endswith("/") and path.startswith(place)) for place in places
+    )
+
+
+def demand_none(violations: Iterable[Violation]) -> None:
+    found = sorted(violations)
+    if found:
+        pytest.fail("\n".join(map(str, found)), pytrace=False)
+
+
+def dotted(node: ast.expr) -> str:
+    """`a.b.c` for a chain of names, "" for anything else."""
+    match node:
+        case ast.Name(id=name):
+            return name
+        case ast.Attribute(value=value, attr=attribute):
+            owner = dotted(value)
+            return f"{owner}.{attribute}" if owner else ""
+        case _:
+            return ""
+
+
+def imported_modules(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.lineno, node.module
+
+
+def is_one_of(module: str, banned: set[str]) -> bool:
+    return module in banned or module.split(".")[0] in banned
+
+
+def functions(tree: ast.Module) -> Iterator[tuple[ast.FunctionDef | ast.AsyncFunctionDef, bool]]:
+    """Every function, and whether its first parameter is the instance or class."""
+    for node in ast.walk(tree):
+        in_class = isinstance(node, ast.ClassDef)
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
+                decorators = {dotted(each) for each in child.decorator_list}
+                yield child, in_class and "staticmethod" not in decorators
+
+
+# --- sizes ---------------------------------------------------------------------------------------
+
+
+def test_functions_are_short() -> None:
+    demand_none(
+        Violation(source.path, node.lineno, f"{node.name} has {lines} lines: split it (60 at most)")
+        for source in sources("godel", "docs")
+        for node, _ in functions(source.tree)
+        if (lines := (node.end_lineno or node.lineno) - node.lineno + 1) > MAX_FUNCTION_LINES
+    )
+
+
+def test_files_are_short() -> None:
+    demand_none(
+        Violation(source.path, MAX_FILE_LINES, f"{lines} lines: split the file (500 at most)")
+        for source in sources("godel", "docs")
+        if (lines := source.text.count("\n")) > MAX_FILE_LINES
+    )
+
+
+def test_parameters_past_three_are_keyword_only() -> None:
+    """Private functions are free: their callers stand in the same file, and keywords cost time."""
+    demand_none(
+        Violation(
+            source.path,
+            node.lineno,
+            f"{node.name} takes {count} positional parameters: put `*` after the third",
+        )
+        for source in sources("godel")
+        for node, bound in functions(source.tree)
+        if (count := len(node.args.posonlyargs) + len(node.args.args) - bound)
+        > MAX_POSITIONAL_PARAMETERS
+        and not node.name.startswith("_")
+    )
+
+
+# --- time, randomness, input and output ----------------------------------------------------------
+
+
+def forbidden_imports(source: Source, banned: set[str], advice: str) -> Iterator[Violation]:
+    for line, module in imported_modules(source.tree):
+        if is_one_of(module, banned):
+            yield Violation(source.path, line, f"imports {module}: {advice}")
+
+
+def named_nodes(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name | ast.Attribute) and (name := dotted(node)):
+            yield node.lineno, name
+
+
+def calls(tree: ast.AST) -> Iterator[ast.Call]:
+    return (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+
+
+def is_yield_to_loop(call: ast.Call) -> bool:
+    """`sleep(0)` waits for no time; it lets others run."""
+    match call.args:
+        case [ast.Constant(value=0)]:
+            return dotted(call.func).endswith("sleep")
+        case _:
+            return False
+
+
+def clock_violations(source: Source) -> Iterator[Violation]:
+    advice = "take a Clock or a Randomness (godel/clock.py) instead"
+    yield from forbidden_imports(source, CLOCK_IMPORTS, advice)
+    yields = {call.func.lineno for call in calls(source.tree) if is_yield_to_loop(call)}
+    for line, name in named_nodes(source.tree):
+        for banned, instead in CLOCK_CALLS.items():
+            if (name == banned or name.endswith(f".{banned}")) and line not in yields:
+                yield Violation(source.path, line, f"{name}: use {instead}")
+
+
+def io_violations(source: Source) -> Iterator[Violation]:
+    advice = "input and output belong in storage/files.py, server/ or a composition root"
+    yield from forbidden_imports(source, IO_IMPORTS, advice)
+    for call in calls(source.tree):
+        if (name := dotted(call.func)) in IO_CALLS:
+            yield Violation(source.path, call.lineno, f"calls {name}: {advice}")
+
+
+def purity_violations(source: Source) -> Iterator[Violation]:
+    advice = "this layer is pure: pass a value or a callable"
+    yield from forbidden_imports(source, CONCURRENCY_IMPORTS | {"os"}, advice)
+    waiting = ast.AsyncFunctionDef | ast.Await | ast.AsyncFor | ast.AsyncWith
+    for node in ast.walk(source.tree):
+        if isinstance(node, waiting):
+            yield Violation(source.path, node.lineno, f"async: {advice}")
+
+
+def test_only_the_clock_asks_for_time_and_chance() -> None:
+    demand_none(
+        violation
+        for source in sources("godel")
+        if source.path != "godel/clock.py"
+        for violation in clock_violations(source)
+    )
+
+
+def test_input_and_output_stay_behind_their_doors() -> None:
+    demand_none(
+        violation
+        for source in sources("godel")
+        if not is_within(source.path, IO_MODULES)
+        for violation in io_violations(source)
+    )
+
+
+def test_pure_layers_do_not_wait() -> None:
+    demand_none(
+        violation
+        for source in sources("godel")
+        if is_within(source.path, PURE_LAYERS) and not is_within(source.path, PURE_EXCEPT)
+        for violation in purity_violations(source)
+    )
+
+
+def test_only_faces_read_the_environment() -> None:
+    demand_none(
+        Violation(source.path, line, f"{name}: settings arrive as a config model")
+        for source in sources("godel")
+        if not is_within(source.path, ENVIRONMENT_READERS)
+        for line, name in named_nodes(source.tree)
+        if name in ENVIRONMENT
+    )
+
+
+# --- how code is written -------------------------------------------------------------------------
+
+SILENCED = re.compile(r"#\s*(type:\s*ignore|noqa|ruff:\s*noqa|mypy:|pragma:)(?P<rest>.*)")
+SILENCED_WITH_REASON = re.compile(
+    r"^\s*(:\s*[A-Z]+\d+(,\s*[A-Z]+\d+)*|\[[\w, -]+\])\W+[a-zA-Z]{3,}"
+)
+
+
+def test_silenced_checks_say_why() -> None:
+    advice = "name the rule and say why: `# type: ignore[code]  # reason`"
+    demand_none(
+        Violation(source.path, number, advice)
+        for source in sources("godel", "tests", "compat_tests", "benchmarks", "docs")
+        if source.path != "tests/test_house_rules.py"
+        for number, line in enumerate(source.text.splitlines(), 1)
+        if (silenced := SILENCED.search(line)) and not SILENCED_WITH_REASON.match(silenced["rest"])
+    )
+
+
+def is_literal(pattern: ast.pattern) -> bool:
+    """Whether a pattern is made of numbers, bytes, strings and None only (no enum, no class)."""
+    match pattern:
+        case ast.MatchValue(value=ast.Constant() | ast.UnaryOp()) | ast.MatchSingleton():
+            return True
+        case ast.MatchOr(patterns=patterns) | ast.MatchSequence(patterns=patterns):
+            return all(map(is_literal, patterns))
+        case ast.MatchAs(pattern=None) | ast.MatchStar():
+            return True
+        case ast.MatchAs(pattern=ast.pattern() as inner):
+            return is_literal(inner)
+        case _:
+            return False
+
+
+def is_exhaustive(node: ast.Match) -> bool:
+    """Ends in assert_never; over open sets of numbers, bytes or strings any last resort will do."""
+    last = node.cases[-1]
+    if not (isinstance(last.pattern, ast.MatchAs) and last.pattern.pattern is None):
+        return False
+    if all(is_literal(case.pattern) for case in node.cases):
+        return True
+    return any(dotted(call.func).endswith("assert_never") for call in calls(last))
+
+
+def test_match_ends_in_assert_never() -> None:
+    demand_none(
+        Violation(source.path, node.lineno, "end this match with `case _: assert_never(...)`")
+        for source in sources("godel")
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.Match) and not is_exhaustive(node)
+    )
+
+
+def test_modules_say_what_they_are_for() -> None:
+    demand_none(
+        Violation(source.path, 1, "write a module docstring: what this file is for")
+        for source in sources("godel", "tests", "docs")
+        if source.text.strip() and not ast.get_docstring(source.tree)
+    )
+
+
+def banned_parts(name: str) -> set[str]:
+    words = {word.rstrip("s") for word in re.findall(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])", name)}
+    return {word.lower() for word in words} & (BANNED_NAMES - {"data", "info"})
+
+
+def test_modules_and_classes_have_telling_names() -> None:
+    advice = "name it after what it holds or does"
+    modules = (
+        Violation(path, 1, f"{stem}: {advice}")
+        for path in python_files("godel", "tests", "compat_tests", "benchmarks", "docs")
+        if (stem := PurePosixPath(path).stem) in BANNED_NAMES
+        or stem.rstrip("s") in BANNED_NAMES
+        or banned_parts(stem)
+    )
+    classes = (
+        Violation(source.path, node.lineno, f"{node.name}: {advice}")
+        for source in sources("godel")
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.ClassDef) and banned_parts(node.name)
+    )
+    demand_none([*modules, *classes])
+
+
+# --- tests ---------------------------------------------------------------------------------------
+
+
+def holds_logic(tree: ast.Module) -> bool:
+    """Whether a module has a function with a body, rather than declarations and protocols only."""
+    for node, _ in functions(tree):
+        body = [each for each in node.body if not is_docstring_or_dots(each)]
+        if body:
+            return True
+    return False
+
+
+def is_docstring_or_dots(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def mirror(path: str) -> str:
+    inside = PurePosixPath(path).relative_to("godel")
+    name = inside.parent.name if inside.stem == "__init__" else inside.stem
+    return (PurePosixPath("tests") / inside.parent / f"test_{name}.py").as_posix()
+
+
+def test_each_module_has_its_tests() -> None:
+    demand_none(
+        Violation(source.path, 1, f"has no tests: write {mirror(source.path)}")
+        for source in sources("godel")
+        if holds_logic(source.tree)
+        and not is_within(source.path, UNMIRRORED)
+        and not (ROOT / mirror(source.path)).exists()
+    )
+
+
+def test_exceptions_are_still_needed() -> None:
+    """An exception for what no longer exists, or is tested by now, is taken off the list."""
+    demand_none(
+        Violation(place, 1, "is no exception any more: take it off UNMIRRORED")
+        for place in UNMIRRORED
+        if not (ROOT / place).exists()
+        or (place.endswith(".py") and (ROOT / mirror(place)).exists())
+    )
+
+
+def test_tests_do_not_sleep() -> None:
+    demand_none(
+        Violation(source.path, call.lineno, "sleeps: drive a ManualClock, or await the event")
+        for source in sources("tests")
+        for call in calls(source.tree)
+        if dotted(call.func) in {"sleep", "time.sleep", "asyncio.sleep", "anyio.sleep"}
+        and not is_yield_to_loop(call)
+    )
+
+
+# --- tracked files -------------------------------------------------------------------------------
+
+# Put together here, so that this file does not name what it forbids.
+REGISTRY_HOSTS = (
+    "pypi" + ".org",
+    "python" + "hosted",
+    "maven" + ".org",
+    "maven.apache" + ".org",
+    "npm" + "js",
+    "docker" + ".io",
+    "gh" + "cr.io",
+    "proxy.golang" + ".org",
+    "crates" + ".io",
+)
+ABSOLUTE_PATH = re.compile(r"(?<![\w.\-/{}$])/(?:home|root|work|Users|opt)/[\w.]")
+
+
+def tracked_files() -> list[str]:
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if listed.returncode:
+        pytest.skip("not a git clone: what is tracked is unknown")
+    return [name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()]
+
+
+def location_violations(path: str) -> Iterator[Violation]:
+    try:
+        text = (ROOT / path).read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        return
+    for number, line in enumerate(text.splitlines(), 1):
+        for host in REGISTRY_HOSTS:
+            if host in line.lower():
+                yield Violation(path, number, f"names the registry {host}: clients know theirs")
+        if found := ABSOLUTE_PATH.search(line):
+            yield Violation(path, number, f"names a path of one machine ({found[0]}...)")
+
+
+def test_tracked_files_name_no_machine_and_no_registry() -> None:
+    demand_none(violation for path in tracked_files() for violation in location_violations(path))
