@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from godel.config.broker import BrokerConfig
 from godel.config.group import GroupConfig, check_group_overrides
-from godel.config.setting import InvalidValue, Setting, Update, ValueType
+from godel.config.setting import InvalidValue, Setting, ValueType
 from godel.config.topic import TopicConfig, check_topic_overrides, topic_config
 
 __all__ = [
@@ -13,7 +13,6 @@ __all__ = [
     "InvalidValue",
     "Setting",
     "TopicConfig",
-    "Update",
     "ValueType",
     "check_group_overrides",
     "check_topic_overrides",

@@ -1,17 +1,16 @@
 """The broker's settings, under Kafka's names and with Kafka's defaults (release 4.4).
 
 Where our default differs, the sentence says so. `effect=False`: kept and shown because Kafka's
-tools expect it. `Update` follows Kafka's list of dynamic settings (KIP-226), as far as we follow
-the change live. Not Kafka's: `write.caching` (Redpanda's name and meaning).
+tools expect it. `dynamic` follows Kafka's list (KIP-226). Not Kafka's: `write.caching` (Redpanda's
+name and meaning).
 """
 
 from __future__ import annotations
 
 from godel.config.log_defaults import LogDefaults
-from godel.config.setting import MAX_INT, Update, ValueType, setting
+from godel.config.setting import MAX_INT, ValueType, setting
 
 INT = ValueType.INT
-LIVE = Update.CLUSTER_WIDE
 
 
 class BrokerConfig(LogDefaults):
@@ -37,7 +36,12 @@ class BrokerConfig(LogDefaults):
     )
     listener_security_protocol_map: tuple[str, ...] = setting(
         "listener.security.protocol.map",
-        ("PLAINTEXT:PLAINTEXT",),
+        (
+            "SASL_SSL:SASL_SSL",
+            "PLAINTEXT:PLAINTEXT",
+            "SSL:SSL",
+            "SASL_PLAINTEXT:SASL_PLAINTEXT",
+        ),
         "Which security protocol each listener name speaks; only PLAINTEXT is there so far.",
     )
     inter_broker_listener_name: str | None = setting(
@@ -60,7 +64,7 @@ class BrokerConfig(LogDefaults):
         "write.caching",
         False,
         "Answer acks=all before the data is synced to disk, as Kafka does; a power cut loses it.",
-        update=LIVE,
+        dynamic=True,
     )
 
     # Topics.
@@ -106,7 +110,7 @@ class BrokerConfig(LogDefaults):
         "The most connections to this broker.",
         type=INT,
         minimum=0,
-        update=LIVE,
+        dynamic=True,
     )
     max_connections_per_ip: int = setting(
         "max.connections.per.ip",
@@ -114,14 +118,14 @@ class BrokerConfig(LogDefaults):
         "The most connections from one address.",
         type=INT,
         minimum=0,
-        update=LIVE,
+        dynamic=True,
     )
     max_connections_per_ip_overrides: str = setting(
         "max.connections.per.ip.overrides",
         "",
         "Other limits for single addresses, as HOST:COUNT,HOST:COUNT.",
         effect=False,
-        update=LIVE,
+        dynamic=True,
     )
     queued_max_requests: int = setting(
         "queued.max.requests",
@@ -161,7 +165,7 @@ class BrokerConfig(LogDefaults):
         type=INT,
         minimum=1,
         effect=False,
-        update=LIVE,
+        dynamic=True,
     )
     num_io_threads: int = setting(
         "num.io.threads",
@@ -170,7 +174,7 @@ class BrokerConfig(LogDefaults):
         type=INT,
         minimum=1,
         effect=False,
-        update=LIVE,
+        dynamic=True,
     )
     background_threads: int = setting(
         "background.threads",
@@ -179,7 +183,7 @@ class BrokerConfig(LogDefaults):
         type=INT,
         minimum=1,
         effect=False,
-        update=LIVE,
+        dynamic=True,
     )
     num_recovery_threads_per_data_dir: int = setting(
         "num.recovery.threads.per.data.dir",
@@ -188,7 +192,7 @@ class BrokerConfig(LogDefaults):
         type=INT,
         minimum=1,
         effect=False,
-        update=LIVE,
+        dynamic=True,
     )
     num_replica_fetchers: int = setting(
         "num.replica.fetchers",
@@ -196,14 +200,14 @@ class BrokerConfig(LogDefaults):
         "Kafka's threads for replication.",
         type=INT,
         effect=False,
-        update=LIVE,
+        dynamic=True,
     )
     unclean_leader_election_enable: bool = setting(
         "unclean.leader.election.enable",
         False,
         "Whether a replica that lags may become leader.",
         effect=False,
-        update=LIVE,
+        dynamic=True,
     )
 
     # Groups and their offsets.
@@ -290,7 +294,7 @@ class BrokerConfig(LogDefaults):
         "How long a partition remembers a silent producer.",
         type=INT,
         minimum=1,
-        update=LIVE,
+        dynamic=True,
     )
     producer_id_expiration_check_interval_ms: int = setting(
         "producer.id.expiration.check.interval.ms",

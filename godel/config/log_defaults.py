@@ -5,11 +5,10 @@ Their topic names and the way an override beats them stand in `topic.py`.
 
 from __future__ import annotations
 
-from godel.config.setting import MAX_LONG, Config, Update, ValueType, setting
+from godel.config.setting import MAX_LONG, Config, ValueType, setting
 
 INT = ValueType.INT
 LONG = ValueType.LONG
-LIVE = Update.CLUSTER_WIDE
 HOUR_MS = 3_600_000
 MINUTE_MS = 60_000
 
@@ -27,14 +26,14 @@ class LogDefaults(Config):
         "Replicas that must have a write before acks=all is answered.",
         type=INT,
         minimum=1,
-        update=LIVE,
+        dynamic=True,
     )
     compression_type: str = setting(
         "compression.type",
         "producer",
         "The codec batches are stored in; `producer` keeps them as they came.",
         choices=COMPRESSION_TYPES,
-        update=LIVE,
+        dynamic=True,
     )
     compression_gzip_level: int = setting(
         "compression.gzip.level",
@@ -43,7 +42,7 @@ class LogDefaults(Config):
         type=INT,
         minimum=-1,
         maximum=9,
-        update=LIVE,
+        dynamic=True,
     )
     compression_lz4_level: int = setting(
         "compression.lz4.level",
@@ -52,7 +51,7 @@ class LogDefaults(Config):
         type=INT,
         minimum=1,
         maximum=17,
-        update=LIVE,
+        dynamic=True,
     )
     compression_zstd_level: int = setting(
         "compression.zstd.level",
@@ -61,7 +60,7 @@ class LogDefaults(Config):
         type=INT,
         minimum=-131072,
         maximum=22,
-        update=LIVE,
+        dynamic=True,
     )
     message_max_bytes: int = setting(
         "message.max.bytes",
@@ -69,28 +68,28 @@ class LogDefaults(Config):
         "The largest record batch taken.",
         type=INT,
         minimum=0,
-        update=LIVE,
+        dynamic=True,
     )
     log_message_timestamp_type: str = setting(
         "log.message.timestamp.type",
         "CreateTime",
         "Whose clock stamps a record: the producer's or, on append, ours.",
         choices=TIMESTAMP_TYPES,
-        update=LIVE,
+        dynamic=True,
     )
     log_message_timestamp_before_max_ms: int = setting(
         "log.message.timestamp.before.max.ms",
         MAX_LONG,
         "How far in the past a producer's timestamp may lie.",
         minimum=0,
-        update=LIVE,
+        dynamic=True,
     )
     log_message_timestamp_after_max_ms: int = setting(
         "log.message.timestamp.after.max.ms",
         HOUR_MS,
         "How far in the future a producer's timestamp may lie.",
         minimum=0,
-        update=LIVE,
+        dynamic=True,
     )
 
     # Segments.
@@ -100,7 +99,7 @@ class LogDefaults(Config):
         "The size at which a segment is full.",
         type=INT,
         minimum=1_048_576,
-        update=LIVE,
+        dynamic=True,
     )
     log_roll_ms: int | None = setting(
         "log.roll.ms",
@@ -109,7 +108,7 @@ class LogDefaults(Config):
         type=LONG,
         minimum=1,
         fallbacks=(("log.roll.hours", HOUR_MS),),
-        update=LIVE,
+        dynamic=True,
     )
     log_roll_hours: int = setting(
         "log.roll.hours", 168, "log.roll.ms in hours.", type=INT, minimum=1
@@ -121,7 +120,7 @@ class LogDefaults(Config):
         type=LONG,
         minimum=0,
         fallbacks=(("log.roll.jitter.hours", HOUR_MS),),
-        update=LIVE,
+        dynamic=True,
     )
     log_roll_jitter_hours: int = setting(
         "log.roll.jitter.hours", 0, "log.roll.jitter.ms in hours.", type=INT, minimum=0
@@ -132,7 +131,7 @@ class LogDefaults(Config):
         "The largest index; a full one closes its segment.",
         type=INT,
         minimum=4,
-        update=LIVE,
+        dynamic=True,
     )
     log_index_interval_bytes: int = setting(
         "log.index.interval.bytes",
@@ -140,21 +139,20 @@ class LogDefaults(Config):
         "How many bytes of log lie between two index entries.",
         type=INT,
         minimum=0,
-        update=LIVE,
+        dynamic=True,
     )
     log_preallocate: bool = setting(
         "log.preallocate",
         False,
         "Reserve a segment's space at its start.",
         effect=False,
-        update=LIVE,
+        dynamic=True,
     )
     log_segment_delete_delay_ms: int = setting(
         "log.segment.delete.delay.ms",
         60_000,
         "How long a deleted file stays, renamed, before it is removed.",
         minimum=0,
-        update=LIVE,
     )
 
     # Durability.
@@ -163,7 +161,7 @@ class LogDefaults(Config):
         MAX_LONG,
         "Sync after this many records, also with write.caching.",
         minimum=1,
-        update=LIVE,
+        dynamic=True,
     )
     log_flush_interval_ms: int | None = setting(
         "log.flush.interval.ms",
@@ -172,7 +170,7 @@ class LogDefaults(Config):
         type=LONG,
         fallbacks=(("log.flush.scheduler.interval.ms", 1),),
         minimum=0,
-        update=LIVE,
+        dynamic=True,
     )
     log_flush_scheduler_interval_ms: int = setting(
         "log.flush.scheduler.interval.ms", MAX_LONG, "Stands in for log.flush.interval.ms."
@@ -203,7 +201,7 @@ class LogDefaults(Config):
         ("delete",),
         "What becomes of old segments: delete, compact, both, or, when empty, nothing.",
         choices=CLEANUP_POLICIES,
-        update=LIVE,
+        dynamic=True,
     )
     log_retention_ms: int | None = setting(
         "log.retention.ms",
@@ -212,7 +210,7 @@ class LogDefaults(Config):
         type=LONG,
         minimum=-1,
         fallbacks=(("log.retention.minutes", MINUTE_MS), ("log.retention.hours", HOUR_MS)),
-        update=LIVE,
+        dynamic=True,
     )
     log_retention_minutes: int | None = setting(
         "log.retention.minutes",
@@ -226,7 +224,7 @@ class LogDefaults(Config):
         "log.retention.hours", 168, "log.retention.ms in hours.", type=INT, minimum=-1
     )
     log_retention_bytes: int = setting(
-        "log.retention.bytes", -1, "How many bytes of a partition are kept; -1 all.", update=LIVE
+        "log.retention.bytes", -1, "How many bytes of a partition are kept; -1 all.", dynamic=True
     )
     log_retention_check_interval_ms: int = setting(
         "log.retention.check.interval.ms",
@@ -247,7 +245,7 @@ class LogDefaults(Config):
         minimum=0,
         maximum=1,
         effect=False,
-        update=LIVE,
+        dynamic=True,
     )
     log_cleaner_min_compaction_lag_ms: int = setting(
         "log.cleaner.min.compaction.lag.ms",
@@ -255,7 +253,7 @@ class LogDefaults(Config):
         "How long a record stays uncompacted at least.",
         minimum=0,
         effect=False,
-        update=LIVE,
+        dynamic=True,
     )
     log_cleaner_max_compaction_lag_ms: int = setting(
         "log.cleaner.max.compaction.lag.ms",
@@ -263,7 +261,7 @@ class LogDefaults(Config):
         "How long a record stays uncompacted at most.",
         minimum=1,
         effect=False,
-        update=LIVE,
+        dynamic=True,
     )
     log_cleaner_delete_retention_ms: int = setting(
         "log.cleaner.delete.retention.ms",
@@ -271,5 +269,5 @@ class LogDefaults(Config):
         "How long a compacted log keeps tombstones.",
         minimum=0,
         effect=False,
-        update=LIVE,
+        dynamic=True,
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from enum import Enum, IntEnum
+from enum import IntEnum
 from typing import Any, ClassVar, Self, TypeAlias, assert_never, cast
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -32,14 +32,6 @@ class ValueType(IntEnum):
     LIST = 7
     CLASS = 8
     PASSWORD = 9
-
-
-class Update(Enum):
-    """When a broker setting may be changed (KIP-226)."""
-
-    READ_ONLY = "read-only"
-    PER_BROKER = "per-broker"
-    CLUSTER_WIDE = "cluster-wide"
 
 
 class InvalidValue(Exception):
@@ -65,7 +57,8 @@ class Setting:
     """Topic and group settings: the broker setting that gives the default."""
     fallbacks: tuple[tuple[str, int], ...] = ()
     """Broker settings that stand in while this one is unset, each with the factor to our unit."""
-    update: Update = Update.READ_ONLY
+    dynamic: bool = False
+    """Broker settings: may be changed while the broker runs (KIP-226)."""
     sensitive: bool = False
     effect: bool = True
     """False: accepted, stored and shown, but nothing in this broker follows it."""
@@ -169,7 +162,7 @@ def setting(
     type: ValueType | None = None,
     broker_name: str | None = None,
     fallbacks: tuple[tuple[str, int], ...] = (),
-    update: Update = Update.READ_ONLY,
+    dynamic: bool = False,
     sensitive: bool = False,
     effect: bool = True,
     minimum: float | None = None,
@@ -185,7 +178,7 @@ def setting(
         doc=doc,
         broker_name=broker_name,
         fallbacks=fallbacks,
-        update=update,
+        dynamic=dynamic,
         sensitive=sensitive,
         effect=effect,
         minimum=minimum,

@@ -1,0 +1,251 @@
+"""Where a broker's settings come from: flags over environment over a properties file over defaults.
+
+The caller reads the file and the environment; this module only takes text. Every value remembers
+its source. All mistakes are collected, so that one start shows them all.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
+
+from godel.config.broker import BrokerConfig
+from godel.config.kafka_keys import (
+    ALIASES,
+    HARMLESS_VALUES,
+    IGNORED,
+    NO_SECURITY,
+    REFUSED,
+    is_kafkas,
+    refusal,
+)
+from godel.config.listener import parse_listeners
+from godel.config.properties import InvalidProperties, parse_properties
+from godel.config.setting import InvalidValue, Value
+
+ENVIRONMENT_PREFIX = "GODEL_BROKER_"
+MASK = "[hidden]"
+AddProblem: TypeAlias = Callable[[str, str], None]
+PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
+
+
+class Given(NamedTuple):
+    """A setting as somebody wrote it. `source`: "file PATH line N", "environment NAME", "flag"."""
+
+    key: str
+    value: str
+    source: str
+
+
+class Problem(NamedTuple):
+    """One mistake: where it stands and what to do about it."""
+
+    key: str
+    source: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.key} ({self.source}): {self.message}"
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used. The text has one line per problem."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = tuple(problems)
+
+
+class ListedSetting(NamedTuple):
+    """One line of `godel-broker config`."""
+
+    key: str
+    value: str
+    source: str
+    has_effect: bool
+    doc: str
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A usable configuration, the source of each value that was given, and what was ignored."""
+
+    config: BrokerConfig
+    sources: Mapping[str, str]
+    ignored: tuple[Given, ...]
+
+    def listing(self) -> list[ListedSetting]:
+        """Every setting with its value and source; sensitive values are hidden."""
+        lines: list[ListedSetting] = []
+        for name, declared in sorted(BrokerConfig.SETTINGS.items()):
+            shown = declared.format(self.config.value(name))
+            if shown is None:
+                shown = ""
+            elif declared.sensitive:
+                shown = MASK
+            source = self.sources.get(name, "default")
+            lines.append(ListedSetting(name, shown, source, declared.effect, declared.doc))
+        return lines
+
+
+def from_properties(text: str, path: str) -> list[Given]:
+    """A properties file. Raises `ConfigError` for text that is none."""
+    try:
+        entries = parse_properties(text)
+    except InvalidProperties as error:
+        raise ConfigError([Problem("the file", f"file {path}", str(error))]) from None
+    return [
+        Given(entry.key, entry.value, f"file {path} line {entry.line}")
+        for entry in entries
+        if entry.key
+    ]
+
+
+def from_environment(environment: Mapping[str, str]) -> list[Given]:
+    """The variables that begin with GODEL_BROKER_: the key in capitals, dots as underscores."""
+    by_variable = {variable_of(key): key for key in _known_keys()}
+    given: list[Given] = []
+    for variable, value in sorted(environment.items()):
+        if not variable.startswith(ENVIRONMENT_PREFIX):
+            continue
+        guessed = variable.removeprefix(ENVIRONMENT_PREFIX).lower().replace("_", ".")
+        key = by_variable.get(variable, guessed)
+        given.append(Given(key, value, f"environment {variable}"))
+    return given
+
+
+def from_flags(pairs: Iterable[tuple[str, str]], source: str = "flag --set") -> list[Given]:
+    """Keys and values of the command line."""
+    return [Given(key, value, source) for key, value in pairs]
+
+
+def variable_of(key: str) -> str:
+    """The environment variable of a setting."""
+    return ENVIRONMENT_PREFIX + key.upper().replace(".", "_")
+
+
+def load(*layers: Iterable[Given]) -> Loaded:
+    """The configuration of several layers, the strongest first. Raises `ConfigError`."""
+    problems: list[Problem] = []
+    winning: dict[str, Given] = {}
+    ignored: dict[str, Given] = {}
+    for layer in reversed(layers):
+        for given in layer:
+            key = ALIASES.get(given.key, given.key)
+            if key in BrokerConfig.SETTINGS:
+                winning[key] = given._replace(key=key)
+            elif not is_kafkas(key):
+                problems.append(Problem(key, given.source, unknown_key(key)))
+            else:
+                ignored[key] = given
+    problems += [
+        Problem(given.key, given.source, f"refused: {reason}")
+        for given in ignored.values()
+        if (reason := refusal(given.key, given.value)) is not None
+    ]
+    controller_names = ignored.get("controller.listener.names")
+    winning = _without_controller(winning, controller_names.value if controller_names else "")
+    values = _parsed(winning, problems)
+    if not problems:
+        config = BrokerConfig(**values)  # type: ignore[arg-type]  # checked by each Setting
+        problems += check_broker(config, {key: given.source for key, given in winning.items()})
+    if problems:
+        raise ConfigError(problems)
+    sources = {key: given.source for key, given in winning.items()}
+    return Loaded(config, sources, tuple(ignored.values()))
+
+
+def unknown_key(key: str) -> str:
+    """What to say about a name that neither this broker nor Kafka knows."""
+    nearest = difflib.get_close_matches(key, _known_keys(), n=1, cutoff=0.6)
+    return f"unknown setting; did you mean {nearest[0]}?" if nearest else "unknown setting"
+
+
+def _known_keys() -> list[str]:
+    return [*BrokerConfig.SETTINGS, *ALIASES, *IGNORED, *REFUSED, *HARMLESS_VALUES]
+
+
+def _parsed(winning: Mapping[str, Given], problems: list[Problem]) -> dict[str, Value]:
+    values: dict[str, Value] = {}
+    for key, given in winning.items():
+        declared = BrokerConfig.SETTINGS[key]
+        try:
+            values[declared.attribute] = declared.parse(given.value)
+        except InvalidValue as error:
+            problems.append(Problem(key, given.source, str(error)))
+    return values
+
+
+def _without_controller(winning: dict[str, Given], names: str) -> dict[str, Given]:
+    """Leave out the listeners that a KRaft file has for its controller: we have none."""
+    dropped = {name.strip().upper() for name in names.split(",") if name.strip()}
+    if not dropped:
+        return winning
+    kept = dict(winning)
+    for key in ("listeners", "advertised.listeners"):
+        given = kept.get(key)
+        if given is not None:
+            parts = [part.strip() for part in given.value.split(",")]
+            remaining = [part for part in parts if part.split(":")[0].upper() not in dropped]
+            kept[key] = given._replace(value=",".join(remaining))
+    return kept
+
+
+def check_broker(config: BrokerConfig, sources: Mapping[str, str]) -> list[Problem]:
+    """What no single setting can tell: listeners that fit together, one data directory."""
+    problems: list[Problem] = []
+
+    def add(key: str, message: str) -> None:
+        problems.append(Problem(key, sources.get(key, "default"), message))
+
+    if config.log_dirs is not None and len(config.log_dirs) != 1:
+        add("log.dirs", "this broker keeps its data in one directory; name exactly one")
+    if not config.data_directory:
+        add("log.dir", "name a directory")
+    if config.group_min_session_timeout_ms > config.group_max_session_timeout_ms:
+        add("group.min.session.timeout.ms", "must not be above group.max.session.timeout.ms")
+    _check_listeners(config, add)
+    return problems
+
+
+def _check_listeners(config: BrokerConfig, add: AddProblem) -> None:
+    names: set[str] = set()
+    try:
+        listeners = parse_listeners(config.listeners)
+        names = {listener.name for listener in listeners}
+        if not listeners:
+            add("listeners", "name at least one, as PLAINTEXT://127.0.0.1:9092")
+    except InvalidValue as error:
+        add("listeners", str(error))
+        return
+    protocols = {name: name for name in PROTOCOLS}
+    for entry in config.listener_security_protocol_map:
+        name, _, protocol = entry.partition(":")
+        if protocol.upper() not in PROTOCOLS:
+            add("listener.security.protocol.map", f"{entry!r} is not NAME:PROTOCOL")
+        protocols[name.upper()] = protocol.upper()
+    for name in sorted(names):
+        protocol = protocols.get(name, "")
+        if not protocol:
+            add("listeners", f"listener.security.protocol.map does not say what {name} speaks")
+        elif protocol != "PLAINTEXT":
+            add("listeners", f"{name} asks for {protocol}, but {NO_SECURITY}")
+    _check_advertised(config, names, add)
+
+
+def _check_advertised(config: BrokerConfig, names: set[str], add: AddProblem) -> None:
+    key = "advertised.listeners"
+    if config.advertised_listeners is None:
+        return
+    try:
+        advertised = parse_listeners(config.advertised_listeners)
+    except InvalidValue as error:
+        add(key, str(error))
+        return
+    for listener in advertised:
+        if listener.name not in names:
+            add(key, f"{listener.name} is not the name of one of the listeners")
+        if listener.is_wildcard:
+            add(key, f"clients cannot connect to {listener.host!r}; give a host name or address")
