@@ -1,0 +1,38 @@
+"""aiokafka: the shared scenarios, and the iterator that its users write."""
+
+from __future__ import annotations
+
+from compat_tests.requirements import need_module
+from compat_tests.suite import ClientSuite, FreshName
+
+need_module("aiokafka")
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+
+from compat_tests.aiokafka.client import AioKafka, run
+
+
+class TestAioKafka(ClientSuite):
+    client_class = AioKafka
+
+    def test_iterating_a_topic_that_the_first_record_creates(
+        self, bootstrap: str, fresh_name: FreshName
+    ) -> None:
+        topic, group = fresh_name("auto"), fresh_name("group")
+
+        async def work() -> list[bytes]:
+            async with AIOKafkaProducer(bootstrap_servers=bootstrap) as producer:
+                for number in range(10):
+                    await producer.send_and_wait(topic, b"%d" % number, key=b"same")
+            consumer = AIOKafkaConsumer(
+                topic, bootstrap_servers=bootstrap, group_id=group, auto_offset_reset="earliest"
+            )
+            seen: list[bytes] = []
+            async with consumer:
+                async for message in consumer:
+                    seen.append(message.value)
+                    if len(seen) == 10:
+                        return seen
+            return seen
+
+        assert run(work()) == [b"%d" % number for number in range(10)]

@@ -1,0 +1,237 @@
+"""A consumer group of real processes: members join, leave, are killed, and the broker restarts.
+
+A member prints what happens to it, one JSON object a line: {"read": [[partition, offset], ...]}
+when the client handed records over, and {"committed": true} when the commit of all that it read
+is acknowledged. Clients that commit on their own (kcat, Kafka's console consumer) only read.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from compat_tests.brokers import Broker
+from compat_tests.client import Client, GroupView, Position, Record
+from compat_tests.waiting import eventually
+
+ROOT = Path(__file__).resolve().parents[1]
+PARTITIONS = 6
+PER_PARTITION = 100
+
+MemberCommand = Callable[[str, str, str], Sequence[str]]  # bootstrap, group, topic
+ParseLine = Callable[[str], "list[Position] | bool | None"]  # read, committed, or neither
+
+
+class Member:
+    """A member's process and what it has printed."""
+
+    def __init__(self, command: Sequence[str], parse: ParseLine) -> None:
+        self.read: list[Position] = []
+        self.committed: list[Position] = []
+        self.errors: list[str] = []
+        self._parse = parse
+        self._pending: list[Position] = []
+        self._process = subprocess.Popen(
+            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        self._threads = [
+            threading.Thread(target=self._follow, daemon=True),
+            threading.Thread(target=self._gather_errors, daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def _follow(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            match self._parse(line):
+                case True:
+                    self.committed.extend(self._pending)
+                    self._pending.clear()
+                case list() as positions:
+                    self._pending.extend(positions)
+                    self.read.extend(positions)
+
+    def _gather_errors(self) -> None:
+        assert self._process.stderr is not None
+        self.errors.extend(self._process.stderr)
+
+    def leave(self) -> None:
+        """End politely: the client commits, says goodbye to the group, and exits."""
+        self._process.send_signal(signal.SIGTERM)
+        self._finish()
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._finish()
+
+    def _finish(self) -> None:
+        self._process.wait(30)
+        for thread in self._threads:
+            thread.join(10)
+        for stream in (self._process.stdout, self._process.stderr):
+            assert stream is not None
+            stream.close()
+
+    @property
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
+
+
+class Program:
+    """How to start a member of one client, and how to read what it prints."""
+
+    def __init__(self, command: MemberCommand, parse: ParseLine) -> None:
+        self.command = command
+        self.parse = parse
+
+
+def parse_json(line: str) -> list[Position] | bool | None:
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return None
+    if "read" in event:
+        return [Position(*pair) for pair in event["read"]]
+    return bool(event.get("committed"))
+
+
+def member_program(client_module: str) -> Program:
+    """The member.py beside a Python client's adapter."""
+    module = client_module.rpartition(".")[0] + ".member"
+    return Program(lambda *names: [sys.executable, "-m", module, *names], parse_json)
+
+
+class _Story:
+    def __init__(self, client: Client, bootstrap: str, group: str, topic: str, program: Program):
+        self.client, self.bootstrap, self.group, self.topic = client, bootstrap, group, topic
+        self.program = program
+        self.members: list[Member] = []
+        self.produced = 0
+
+    def member(self) -> Member:
+        command = self.program.command(self.bootstrap, self.group, self.topic)
+        self.members.append(Member(command, self.program.parse))
+        return self.members[-1]
+
+    def produce(self) -> None:
+        """The same number of records to each partition."""
+        for partition in range(PARTITIONS):
+            records = [Record(b"%d" % i) for i in range(PER_PARTITION)]
+            self.client.produce(self.topic, records, partition=partition)
+        self.produced += PER_PARTITION
+
+    def expected(self) -> set[Position]:
+        return {Position(p, o) for p in range(PARTITIONS) for o in range(self.produced)}
+
+    def settle(self, members: int) -> GroupView:
+        """Wait for a stable group of so many, with each partition given to exactly one of them."""
+
+        def look() -> GroupView | None:
+            for member in self.members:
+                assert member.is_alive or member in self.gone, "".join(member.errors[-20:])
+            view = self.client.describe_group(self.group)
+            settled = view.state == "Stable" and view.members == members
+            return view if settled and view.assigned == tuple(range(PARTITIONS)) else None
+
+        return eventually(look, f"a stable group of {members}", timeout_s=40)
+
+    @property
+    def gone(self) -> list[Member]:
+        return [member for member in self.members if not member.is_alive]
+
+    def read_all(self) -> None:
+        def all_read() -> bool:
+            seen = {position for member in self.members for position in member.read}
+            return self.expected() <= seen
+
+        eventually(all_read, f"all {len(self.expected())} records read", timeout_s=40)
+
+    def finish(self) -> None:
+        for member in self.members:
+            if member.is_alive:
+                member.leave()
+
+
+def group_story(
+    client: Client,
+    broker: Broker,
+    fresh_name: Callable[[str], str],
+    program: Program,
+    *,
+    commits_are_told: bool,
+) -> None:
+    """Members come, go and die while records flow; nothing is lost and nothing is done twice."""
+    topic, group = fresh_name("grouped"), fresh_name("group")
+    client.create_topic(topic, PARTITIONS)
+    story = _Story(client, broker.bootstrap, group, topic, program)
+    try:
+        killed = _tell(story, broker)
+        _end(story)
+    finally:
+        story.finish()
+    _check(story, killed, commits_are_told=commits_are_told)
+
+
+def _tell(story: _Story, broker: Broker) -> Member:
+    story.produce()
+    first, second = story.member(), story.member()
+    story.settle(2)
+    story.read_all()
+
+    third = story.member()
+    story.produce()  # while the group rebalances
+    story.settle(3)
+    story.read_all()
+
+    second.leave()
+    story.produce()
+    story.settle(2)
+    story.read_all()
+
+    first.kill()
+    story.produce()  # a share of it waits for the dead member's session to end
+    story.settle(1)
+    story.read_all()
+
+    if broker.owned:
+        broker.restart()
+    story.produce()
+    story.read_all()
+    assert third.is_alive
+    return first
+
+
+def _end(story: _Story) -> None:
+    """All leave; what they committed is what a new member starts from."""
+    story.finish()
+    committed = story.client.committed(story.group, story.topic, range(PARTITIONS))
+    assert [entry and entry[0] for entry in committed] == [story.produced] * PARTITIONS
+    late = story.member()
+    story.settle(1)
+    story.produce()
+    story.read_all()
+    first_of_each = {p: min(o for q, o in late.read if q == p) for p in range(PARTITIONS)}
+    assert set(first_of_each.values()) == {story.produced - PER_PARTITION}, "read again or skipped"
+
+
+def _check(story: _Story, killed: Member, *, commits_are_told: bool) -> None:
+    for number, member in enumerate(story.members):
+        for partition in range(PARTITIONS):
+            offsets = [o for p, o in member.read if p == partition]
+            assert offsets == sorted(offsets), f"member {number}, partition {partition}"
+    read = Counter(position for member in story.members for position in member.read)
+    assert set(read) == story.expected()
+    if commits_are_told:
+        done = Counter(position for member in story.members for position in member.committed)
+        twice = {position for position, times in done.items() if times > 1}
+        assert not twice, f"committed twice: {sorted(twice)[:10]}"
+    else:
+        again = {position for position, times in read.items() if times > 1}
+        assert again <= set(killed.read), f"read again: {sorted(again - set(killed.read))[:10]}"
