@@ -27,6 +27,8 @@ from godel.protocol.types import BOOL, Primitive
 
 ALWAYS: Final = 1 << 15
 """Above every version: the `until` of a field that was not removed."""
+NEVER: Final = 1 << 15
+"""Above every version: the first flexible one of a message that never became flexible."""
 
 
 class _Unset:
@@ -93,7 +95,7 @@ class MessageType(type):
         *,
         api_key: int | None = None,
         versions: tuple[int, int] | None = None,
-        flexible_since: int | None = None,
+        flexible_since: int = NEVER,
     ) -> MessageType:
         declared = {
             name: namespace.pop(name)
@@ -120,7 +122,8 @@ class Message(metaclass=MessageType):
     API_KEY: ClassVar[int]
     VERSIONS: ClassVar[tuple[int, int]]
     """First and last version; only on classes that travel on their own."""
-    FLEXIBLE_SINCE: ClassVar[int | None]
+    FLEXIBLE_SINCE: ClassVar[int]
+    """First version with compact types and tag sections (KIP-482); `NEVER` where there is none."""
 
     __declared__: ClassVar[dict[str, Any]]
 
