@@ -1,0 +1,85 @@
+"""Kafka's text checkpoints: a version line, a count line, and one line per entry.
+
+They are written to a temporary file that takes the old one's place, so that a crash leaves either
+the old or the new one (Kafka's `CheckpointFile`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from godel.storage import layout
+from godel.storage.files import Files, parent
+from godel.types import TopicPartition
+
+VERSION = "0"
+
+
+class DamagedCheckpoint(Exception):
+    """A checkpoint file that is not one. The message names the file and says why."""
+
+
+def write_atomically(files: Files, path: str, data: bytes, *, is_durable: bool = True) -> None:
+    """Put `data` in the place of a file, or leave the file as it was.
+
+    Without `is_durable` a power cut may leave an empty file: for what can be told to be damaged and
+    done without, or is synced later, together with what needs it.
+    """
+    file = files.open(path + layout.TEMPORARY)
+    file.truncate(0)
+    try:
+        file.append((data,), len(data))
+        if is_durable:
+            file.sync()
+    finally:
+        file.close()
+    files.replace(path + layout.TEMPORARY, path)
+    if is_durable:
+        files.sync_folder(parent(path))
+
+
+def write_lines(files: Files, path: str, lines: Iterable[str]) -> None:
+    """Write a checkpoint of these lines."""
+    entries = list(lines)
+    text = "\n".join([VERSION, str(len(entries)), *entries]) + "\n"
+    write_atomically(files, path, text.encode())
+
+
+def read_lines(files: Files, path: str) -> list[str]:
+    """The lines of a checkpoint; none when there is no such file."""
+    try:
+        data = files.read(path)
+    except FileNotFoundError:
+        return []
+    try:
+        version, count, *entries = data.decode().splitlines()
+        is_whole = version == VERSION and int(count) == len(entries)
+    except ValueError:
+        is_whole = False
+    if not is_whole:
+        raise DamagedCheckpoint(f"{path} is not a whole checkpoint of version {VERSION}")
+    return entries
+
+
+def write_offsets(files: Files, path: str, offsets: Mapping[TopicPartition, int]) -> None:
+    """Write one offset per partition."""
+    write_lines(
+        files,
+        path,
+        (
+            f"{partition.topic} {partition.partition} {offset}"
+            for partition, offset in sorted(offsets.items())
+        ),
+    )
+
+
+def read_offsets(files: Files, path: str) -> dict[TopicPartition, int]:
+    """One offset per partition."""
+    offsets = {}
+    for line in read_lines(files, path):
+        try:
+            topic, partition, offset = line.split(" ")
+            offsets[TopicPartition(topic, int(partition))] = int(offset)
+        except ValueError:
+            raise DamagedCheckpoint(f"{path} has the line {line[:80]!r}") from None
+    return offsets

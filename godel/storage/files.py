@@ -1,0 +1,338 @@
+"""The only door to the file system: the `Files` protocol and the door to real files.
+
+Everything in `storage/` takes a `Files`, so that it also runs in memory (`memory_files.py`) and on
+a disk that fails (`faulty_files.py`). Paths are text with "/" between the parts. A `File` is named
+for as long as its owner lives; the descriptor under it is opened on first use, and `RealFiles`
+keeps at most `max_open` of them (second chance), so ten thousand partitions do not mean thirty
+thousand descriptors. One thread uses a door; only `File.sync` of a pinned file and
+`Files.sync_folder` may be called from another one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections import deque
+from collections.abc import Sequence
+from typing import Protocol
+
+from godel.types import Buffer
+
+DEFAULT_MAX_OPEN = 4096
+
+
+class File(Protocol):
+    """A file that grows at its end. Created when it is first opened for an append."""
+
+    path: str
+    size: int
+
+    def append(self, buffers: Sequence[Buffer], size_bytes: int) -> None:
+        """Write `buffers` (`size_bytes` in all) at the end: all of it, or OSError.
+
+        After an error the file is cut back to where it was, if the disk still lets us; the bytes
+        beyond `size` are nobody's.
+        """
+        ...
+
+    def pread(self, position: int, size_bytes: int) -> bytes:
+        """The bytes at `position`; fewer only at the end of the file."""
+        ...
+
+    def sync(self) -> None:
+        """Return when everything appended so far survives a power cut."""
+        ...
+
+    def truncate(self, size_bytes: int) -> None: ...
+
+    def pin(self) -> None:
+        """Keep the descriptor until `unpin`, whatever `close` or the limit of open files say."""
+        ...
+
+    def unpin(self) -> None: ...
+
+    def close(self) -> None:
+        """Let the descriptor go. The file may be used again: it is opened anew."""
+        ...
+
+
+class FileLock(Protocol):
+    """Held while it is open; the operating system lets go of it when the process dies."""
+
+    def close(self) -> None: ...
+
+
+class Files(Protocol):
+    """A file system, as much of it as a log needs. Everything raises OSError."""
+
+    is_inline: bool
+    """`sync` costs nothing: no worker thread is worth its while."""
+
+    def open(self, path: str, size_bytes: int | None = None) -> File:
+        """Name a file; `size_bytes` spares asking the file system for what is known already."""
+        ...
+
+    def read(self, path: str) -> bytes: ...
+
+    def size(self, path: str) -> int: ...
+
+    def modified_ms(self, path: str) -> int: ...
+
+    def exists(self, path: str) -> bool: ...
+
+    def list_files(self, folder: str) -> list[str]: ...
+
+    def list_folders(self, folder: str) -> list[str]: ...
+
+    def make_folder(self, folder: str) -> None:
+        """Create a folder and what is missing above it; an existing one is fine."""
+        ...
+
+    def replace(self, source: str, target: str) -> None:
+        """Rename a file or folder within its folder; a file takes the place of another one."""
+        ...
+
+    def remove(self, path: str) -> None: ...
+
+    def remove_folder(self, folder: str) -> None:
+        """Remove a folder and everything in it."""
+        ...
+
+    def sync_folder(self, folder: str) -> None:
+        """Return when creations, renames and removals in `folder` survive a power cut."""
+        ...
+
+    def lock(self, path: str) -> FileLock:
+        """Lock a file against every other lock of it; BlockingIOError when it is held."""
+        ...
+
+
+def join(*parts: str) -> str:
+    return "/".join(parts)
+
+
+def parent(path: str) -> str:
+    head, _, _ = path.rpartition("/")
+    return head or ("/" if path.startswith("/") else ".")
+
+
+if hasattr(os, "fdatasync"):
+    _sync_data = os.fdatasync
+else:  # macOS
+    _sync_data = os.fsync
+
+
+class RealFile:
+    """A file on the disk; its owner appends, `RealFiles` may close the descriptor in between."""
+
+    __slots__ = ("_descriptor", "_files", "_is_closing", "_pins", "is_recent", "path", "size")
+
+    def __init__(self, files: RealFiles, path: str, size_bytes: int) -> None:
+        self._files = files
+        self._descriptor = -1
+        self._pins = 0
+        self._is_closing = False
+        self.is_recent = False
+        self.path = path
+        self.size = size_bytes
+
+    def append(self, buffers: Sequence[Buffer], size_bytes: int) -> None:
+        descriptor = self._descriptor
+        if descriptor < 0:
+            descriptor = self._open(os.O_CREAT)
+        self.is_recent = True
+        try:
+            written = os.writev(descriptor, buffers)
+            if written != size_bytes:
+                self._append_rest(b"".join(buffers), written)
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.ftruncate(descriptor, self.size)
+            raise
+        self.size += size_bytes
+
+    def _append_rest(self, data: bytes, written: int) -> None:
+        """The operating system took less than all of it: go on until it is done or says why."""
+        view = memoryview(data)
+        while written < len(view):
+            count = os.write(self._descriptor, view[written:])
+            if count == 0:
+                raise OSError(errno.EIO, "the disk takes no more bytes", self.path)
+            written += count
+
+    def pread(self, position: int, size_bytes: int) -> bytes:
+        descriptor = self._descriptor
+        if descriptor < 0:
+            descriptor = self._open(0)
+        self.is_recent = True
+        data = os.pread(descriptor, size_bytes, position)
+        if len(data) == size_bytes or not data:
+            return data
+        return self._pread_rest(descriptor, position, size_bytes, data)
+
+    @staticmethod
+    def _pread_rest(descriptor: int, position: int, size_bytes: int, data: bytes) -> bytes:
+        while len(data) < size_bytes:
+            more = os.pread(descriptor, size_bytes - len(data), position + len(data))
+            if not more:
+                break
+            data += more
+        return data
+
+    def sync(self) -> None:
+        if self._descriptor < 0:
+            self._open(os.O_CREAT)
+        _sync_data(self._descriptor)
+
+    def truncate(self, size_bytes: int) -> None:
+        if self._descriptor < 0:
+            self._open(os.O_CREAT)
+        os.ftruncate(self._descriptor, size_bytes)
+        self.size = size_bytes
+
+    def pin(self) -> None:
+        if self._descriptor < 0:
+            self._open(os.O_CREAT)
+        self._pins += 1
+
+    def unpin(self) -> None:
+        self._pins -= 1
+        if self._is_closing and self._pins == 0:
+            self.close()
+
+    def close(self) -> None:
+        if self._pins:
+            self._is_closing = True
+        elif self._descriptor >= 0:
+            self._is_closing = False
+            self._files.forget(self)
+            self.release()
+
+    def release(self) -> None:
+        """Close the descriptor. For `RealFiles`."""
+        descriptor, self._descriptor = self._descriptor, -1
+        os.close(descriptor)
+
+    @property
+    def is_pinned(self) -> bool:
+        return self._pins > 0
+
+    def _open(self, flags: int) -> int:
+        self._files.make_room()
+        self._descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | flags, 0o644)
+        self._files.remember(self)
+        return self._descriptor
+
+
+class RealLock:
+    """An flock on a file."""
+
+    __slots__ = ("_descriptor",)
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def close(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+class RealFiles:
+    """The operating system's file system, with at most `max_open` descriptors for files."""
+
+    is_inline = False
+
+    def __init__(self, max_open: int = DEFAULT_MAX_OPEN) -> None:
+        self._max_open = max_open
+        self._open_files: deque[RealFile] = deque()
+
+    @property
+    def open_count(self) -> int:
+        return len(self._open_files)
+
+    def make_room(self) -> None:
+        """Close what was not used for longest, roughly; pinned files stay."""
+        for _ in range(2 * len(self._open_files)):
+            if len(self._open_files) < self._max_open:
+                return
+            file = self._open_files.popleft()
+            if file.is_recent or file.is_pinned:
+                file.is_recent = False
+                self._open_files.append(file)
+            else:
+                file.release()
+
+    def remember(self, file: RealFile) -> None:
+        self._open_files.append(file)
+
+    def forget(self, file: RealFile) -> None:
+        with contextlib.suppress(ValueError):
+            self._open_files.remove(file)
+
+    def open(self, path: str, size_bytes: int | None = None) -> RealFile:
+        if size_bytes is None:
+            try:
+                size_bytes = os.stat(path).st_size
+            except FileNotFoundError:
+                size_bytes = 0
+        return RealFile(self, path, size_bytes)
+
+    def read(self, path: str) -> bytes:
+        with open(path, "rb") as file:
+            return file.read()
+
+    def size(self, path: str) -> int:
+        return os.stat(path).st_size
+
+    def modified_ms(self, path: str) -> int:
+        return os.stat(path).st_mtime_ns // 1_000_000
+
+    def exists(self, path: str) -> bool:
+        return os.path.lexists(path)
+
+    def list_files(self, folder: str) -> list[str]:
+        with os.scandir(folder) as entries:
+            return [entry.name for entry in entries if entry.is_file()]
+
+    def list_folders(self, folder: str) -> list[str]:
+        with os.scandir(folder) as entries:
+            return [entry.name for entry in entries if entry.is_dir()]
+
+    def make_folder(self, folder: str) -> None:
+        os.makedirs(folder, exist_ok=True)
+
+    def replace(self, source: str, target: str) -> None:
+        os.replace(source, target)
+
+    def remove(self, path: str) -> None:
+        os.remove(path)
+
+    def remove_folder(self, folder: str) -> None:
+        with os.scandir(folder) as entries:
+            found = [(entry.path, entry.is_dir(follow_symlinks=False)) for entry in entries]
+        for path, is_folder in found:
+            if is_folder:
+                self.remove_folder(path)
+            else:
+                os.remove(path)
+        os.rmdir(folder)
+
+    def sync_folder(self, folder: str) -> None:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def lock(self, path: str) -> RealLock:
+        import fcntl  # here, because it is not on every system and nothing else needs it
+
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(descriptor)
+            raise
+        return RealLock(descriptor)

@@ -1,0 +1,173 @@
+"""Group commit: one sync round at a time for all logs of the process.
+
+A log that has something to sync asks; the round that starts on the loop's next turn takes every log
+that has asked until then, syncs each file once in a worker thread (one hop per round), and reports
+back on the loop. What is asked for meanwhile goes into the next round. Files in memory are synced
+on the spot. The only asyncio of `storage/`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple, Protocol
+
+from godel.errors import StorageFailed
+from godel.storage.files import File, Files
+
+
+class SyncPlan(NamedTuple):
+    """What must reach the disk so that a log is durable up to an offset. The files are pinned."""
+
+    files: Sequence[File]
+    folders: Sequence[str]
+    up_to: int
+
+
+class Syncable(Protocol):
+    """A log, as the flusher sees it."""
+
+    def begin_sync(self) -> SyncPlan | None:
+        """Hand out and pin what is unsynced; None: nothing is, or the log is gone."""
+        ...
+
+    def end_sync(self, plan: SyncPlan, failure: OSError | None) -> None:
+        """Unpin; move the flushed offset, or fence. May ask for the next sync."""
+        ...
+
+
+def sync(files: Files, plan: SyncPlan) -> OSError | None:
+    """Carry a plan out. Runs in the worker thread for real files."""
+    try:
+        for file in plan.files:
+            file.sync()
+        for folder in plan.folders:
+            files.sync_folder(folder)
+    except OSError as failure:
+        return failure
+    return None
+
+
+class Flusher:
+    """One per process and event loop."""
+
+    def __init__(self, files: Files) -> None:
+        self._files = files
+        self._asking: dict[Syncable, None] = {}
+        self._is_scheduled = False
+        self._in_flight: asyncio.Future[list[OSError | None]] | None = None
+        self._executor: ThreadPoolExecutor | None = None
+        self.rounds = 0
+
+    def request(self, log: Syncable) -> None:
+        """Take the log into the next round. Without a running loop it waits for `flush_now`."""
+        self._asking[log] = None
+        if not self._is_scheduled and self._in_flight is None:
+            try:
+                loop = asyncio.get_running_loop()
+            except RuntimeError:
+                return
+            self._is_scheduled = True
+            loop.call_soon(self._start_round)
+
+    @property
+    def is_inline(self) -> bool:
+        return self._files.is_inline
+
+    def flush_now(self, log: Syncable) -> None:
+        """Sync one log before returning: for files in memory, for closing and for recovery."""
+        self._asking.pop(log, None)
+        plan = log.begin_sync()
+        if plan is not None:
+            self.rounds += 1
+            log.end_sync(plan, sync(self._files, plan))
+
+    def forget(self, log: Syncable) -> None:
+        """The log is closed: it no longer waits for a round."""
+        self._asking.pop(log, None)
+
+    async def close(self) -> None:
+        """Wait for the round in flight and end the worker thread. Logs are closed before."""
+        while self._in_flight is not None:
+            await asyncio.wait([self._in_flight])
+            await asyncio.sleep(0)
+        if self._executor is not None:
+            self._executor.shutdown(wait=True)
+            self._executor = None
+
+    def _start_round(self) -> None:
+        self._is_scheduled = False
+        asking, self._asking = self._asking, {}
+        if self._files.is_inline:
+            for log in asking:
+                self.flush_now(log)
+            return
+        plans = [(log, plan) for log in asking if (plan := log.begin_sync()) is not None]
+        if not plans:
+            return
+        self.rounds += 1
+        if self._executor is None:
+            self._executor = ThreadPoolExecutor(1, thread_name_prefix="godel-flusher")
+        self._in_flight = asyncio.get_running_loop().run_in_executor(
+            self._executor, _sync_all, self._files, [plan for _, plan in plans]
+        )
+        self._in_flight.add_done_callback(lambda done: self._finish_round(plans, done))
+
+    def _finish_round(
+        self,
+        plans: Sequence[tuple[Syncable, SyncPlan]],
+        done: asyncio.Future[list[OSError | None]],
+    ) -> None:
+        self._in_flight = None
+        if done.cancelled():
+            return
+        for (log, plan), failure in zip(plans, done.result(), strict=True):
+            log.end_sync(plan, failure)
+        if self._asking and not self._is_scheduled:
+            self._start_round()
+
+
+def _sync_all(files: Files, plans: Iterable[SyncPlan]) -> list[OSError | None]:
+    return [sync(files, plan) for plan in plans]
+
+
+class FlushWaiters:
+    """Those who wait until a log is flushed up to their offset, in the order of the offsets."""
+
+    __slots__ = ("_waiting",)
+
+    def __init__(self) -> None:
+        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
+
+    def __bool__(self) -> bool:
+        return bool(self._waiting)
+
+    def add(self, offset: int) -> asyncio.Future[None]:
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        waiting = self._waiting
+        place = len(waiting)
+        while place and waiting[place - 1][0] > offset:
+            place -= 1
+        waiting.insert(place, (offset, future))
+        return future
+
+    def flushed(self, offset: int) -> None:
+        waiting = self._waiting
+        while waiting and waiting[0][0] <= offset:
+            future = waiting.popleft()[1]
+            if not future.done():
+                future.set_result(None)
+
+    def fail(self, reason: str) -> None:
+        while self._waiting:
+            future = self._waiting.popleft()[1]
+            if not future.done():
+                future.set_exception(StorageFailed(reason))
+
+
+def failed_future(reason: str) -> asyncio.Future[None]:
+    future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    future.set_exception(StorageFailed(reason))
+    return future

@@ -1,0 +1,96 @@
+"""Every name of a file or folder, made and parsed in one place. Kafka's own (`LogFileUtils`).
+
+A segment's files carry its base offset as 20 digits and a suffix that says what they are; a
+partition's folder is `topic-partition`, and since a topic may contain "-", the last one counts.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from godel.types import TopicPartition
+
+LOG = ".log"
+OFFSET_INDEX = ".index"
+TIME_INDEX = ".timeindex"
+TRANSACTION_INDEX = ".txnindex"
+PRODUCER_SNAPSHOT = ".snapshot"
+SEGMENT_SUFFIXES = (LOG, OFFSET_INDEX, TIME_INDEX, TRANSACTION_INDEX)
+
+DELETED = ".deleted"
+CLEANED = ".cleaned"
+SWAP = ".swap"
+ASIDE = ".corrupt"
+"""Ours: what recovery cut off and did not throw away."""
+TEMPORARY = ".tmp"
+
+LEADER_EPOCH_CHECKPOINT = "leader-epoch-checkpoint"
+PARTITION_METADATA = "partition.metadata"
+
+META_PROPERTIES = "meta.properties"
+GODEL_JSON = "godel.json"
+METADATA_SQLITE = "metadata.sqlite"
+LOCK = ".lock"
+CLEAN_SHUTDOWN = ".kafka_cleanshutdown"
+RECOVERY_POINT_CHECKPOINT = "recovery-point-offset-checkpoint"
+LOG_START_CHECKPOINT = "log-start-offset-checkpoint"
+HIGH_WATERMARK_CHECKPOINT = "replication-offset-checkpoint"
+CLEANER_CHECKPOINT = "cleaner-offset-checkpoint"
+
+_SEGMENT_FILE = re.compile(r"(\d{20})(\.(?:log|index|timeindex|txnindex|snapshot))")
+_PARTITION_FOLDER = re.compile(r"([A-Za-z0-9._-]{1,249})-(0|[1-9]\d{0,9})")
+_DELETED_FOLDER = re.compile(r".+\.[0-9a-f]{32}-delete")
+_KAFKA_FOLDER = re.compile(r".+\.[0-9a-f]{32}-(?:future|stray)")
+
+MAX_PARTITION = 2**31 - 1
+MAX_OFFSET = 2**63 - 1
+
+
+class SegmentFile(NamedTuple):
+    base_offset: int
+    suffix: str
+
+
+def segment_file(base_offset: int, suffix: str) -> str:
+    return f"{base_offset:020d}{suffix}"
+
+
+def parse_segment_file(name: str) -> SegmentFile | None:
+    """None for whatever is not a segment's file, renamed ones (`.deleted`...) included."""
+    match = _SEGMENT_FILE.fullmatch(name)
+    if match is None or int(match[1]) > MAX_OFFSET:
+        return None
+    return SegmentFile(int(match[1]), match[2])
+
+
+def aside_file(offset: int, count: int) -> str:
+    """Where recovery puts bytes that it cut off at `offset`; `count` makes the name unique."""
+    number = f".{count}" if count else ""
+    return f"{offset:020d}{LOG}{number}{ASIDE}"
+
+
+def partition_folder(partition: TopicPartition) -> str:
+    return f"{partition.topic}-{partition.partition}"
+
+
+def parse_partition_folder(name: str) -> TopicPartition | None:
+    match = _PARTITION_FOLDER.fullmatch(name)
+    if match is None or int(match[2]) > MAX_PARTITION:
+        return None
+    return TopicPartition(match[1], int(match[2]))
+
+
+def deleted_folder(partition: TopicPartition, unique: bytes) -> str:
+    """The name of a deleted topic's folder until it is gone; Kafka cuts long names the same way."""
+    suffix = f"-{partition.partition}.{unique.hex()}-delete"
+    return partition.topic[: 255 - len(suffix)] + suffix
+
+
+def is_deleted_folder(name: str) -> bool:
+    return _DELETED_FOLDER.fullmatch(name) is not None
+
+
+def is_set_aside_folder(name: str) -> bool:
+    """Folders that Kafka sets aside or is still filling: not ours to serve or to delete."""
+    return _KAFKA_FOLDER.fullmatch(name) is not None

@@ -1,0 +1,58 @@
+"""A partition's `partition.metadata`: the id of the topic that the folder belongs to (KIP-516)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+
+from godel.storage import layout
+from godel.storage.checkpoint import DamagedCheckpoint, write_atomically
+from godel.storage.files import Files, join
+from godel.types import TopicId
+
+ID_LENGTH = 16
+
+
+def id_text(raw: bytes) -> str:
+    """An id as Kafka writes it: base64url without padding, 22 characters."""
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def parse_id(text: str) -> bytes:
+    """Raises ValueError."""
+    try:
+        raw = base64.b64decode(text + "==", altchars=b"-_", validate=True)
+    except binascii.Error:
+        raw = b""
+    if len(raw) != ID_LENGTH:
+        raise ValueError(f"{text[:40]!r} is not the text of an id")
+    return raw
+
+
+def write_partition_metadata(files: Files, folder: str, topic_id: TopicId) -> None:
+    """Not synced here: the log syncs it before the first record counts as durable."""
+    text = f"version: 0\ntopic_id: {id_text(topic_id)}\n"
+    write_atomically(
+        files, join(folder, layout.PARTITION_METADATA), text.encode(), is_durable=False
+    )
+
+
+def read_partition_metadata(files: Files, folder: str) -> TopicId | None:
+    """None when there is no such file, or an empty one: a power cut before the first sync.
+
+    Raises `DamagedCheckpoint`.
+    """
+    path = join(folder, layout.PARTITION_METADATA)
+    try:
+        text = files.read(path).decode(errors="replace")
+    except FileNotFoundError:
+        return None
+    if not text:
+        return None
+    values = dict(line.split(": ", 1) for line in text.splitlines() if ": " in line)
+    try:
+        if values.get("version") != "0":
+            raise ValueError("version is not 0")
+        return parse_id(values.get("topic_id", ""))
+    except ValueError as problem:
+        raise DamagedCheckpoint(f"{path}: {problem}") from None

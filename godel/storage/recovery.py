@@ -1,0 +1,358 @@
+"""How a partition's folder becomes a log again (Kafka's `LogLoader`).
+
+After a clean stop the folder is listed and that is it. After any other, every batch from the
+segment with the recovery point on is checked (header, offsets, CRC) and indexed anew; at the first
+that is wrong the log ends. A torn tail is cut; where whole batches stand behind the wrong one, all
+that is cut off is kept aside in `.corrupt` files. `scan` only reads and judges; the rest does.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from godel.errors import CorruptBatch
+from godel.records.batch import HEADER_SIZE, BatchHeader, check_crc, parse_header
+from godel.records.partition_log import EpochStart
+from godel.storage import layout
+from godel.storage.files import Files, join, parent
+from godel.storage.log_config import LogConfig
+from godel.storage.offset_index import MAX_RELATIVE_OFFSET
+from godel.storage.segment import Segment
+
+SCAN_BYTES = 1 << 20
+SEARCH_BYTES = 64 << 20
+"""How far behind a wrong batch whole ones are looked for."""
+
+
+class Cut(NamedTuple):
+    """Where and why recovery ended the log, and what became of the rest."""
+
+    offset: int
+    file: str
+    position: int
+    reason: str
+    cut_bytes: int
+    aside: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class RecoveryReport:
+    """What opening a log found and did."""
+
+    was_checked: bool = False
+    checked_bytes: int = 0
+    cut: Cut | None = None
+    leader_epochs: list[EpochStart] = field(default_factory=list)
+    """As the checked batches carry them."""
+
+
+@dataclass(slots=True)
+class LoadedLog:
+    """The parts of a `Log`."""
+
+    segments: list[Segment]
+    log_start_offset: int
+    flushed_offset: int
+    end_offset: int
+    snapshot_offsets: set[int]
+    unsynced_folders: Sequence[str]
+    is_new: bool
+    report: RecoveryReport
+
+
+class Scan(NamedTuple):
+    """Batches are good up to `position`, where the next one has at least `next_offset`."""
+
+    position: int
+    next_offset: int
+    problem: str | None
+
+
+Read = Callable[[int, int], bytes]
+OnBatch = Callable[[int, BatchHeader], None]
+
+
+def scan(
+    read: Read, size_bytes: int, position: int, next_offset: int, on_batch: OnBatch, *, base: int
+) -> Scan:
+    """Check batch after batch from `position`; stop at the first wrong one."""
+    chunk, chunk_start = memoryview(b""), position
+    while position < size_bytes:
+        at = position - chunk_start
+        if len(chunk) - at < min(SCAN_BYTES // 2, size_bytes - position):
+            chunk = memoryview(read(position, min(SCAN_BYTES, size_bytes - position)))
+            chunk_start, at = position, 0
+        try:
+            header = parse_header(chunk, at)
+        except CorruptBatch as problem:
+            return Scan(position, next_offset, str(problem))
+        length = header.size_bytes
+        if position + length > size_bytes:
+            return Scan(position, next_offset, f"{position + length - size_bytes} bytes missing")
+        if header.base_offset < next_offset:
+            return Scan(position, next_offset, f"offset {header.base_offset} comes again")
+        if header.last_offset_delta < 0 or header.last_offset - base > MAX_RELATIVE_OFFSET:
+            return Scan(position, next_offset, f"offsets up to {header.last_offset}")
+        batch = chunk[at : at + length] if at + length <= len(chunk) else read(position, length)
+        if not check_crc(memoryview(batch), header):
+            return Scan(position, next_offset, f"CRC of the batch at offset {header.base_offset}")
+        on_batch(position, header)
+        position += length
+        next_offset = header.next_offset
+    return Scan(position, next_offset, None)
+
+
+def find_batch(data: bytes, start: int, offset: int) -> int | None:
+    """Where a whole batch begins in `data` from `start` on, with an offset not far from `offset`.
+
+    What follows a wrong batch tells a torn end of the log from damage in the middle of it.
+    """
+    prefix = struct.pack(">q", offset)[:5]
+    pattern = re.compile(re.escape(prefix) + rb"(?=.{11}\x02)", re.DOTALL)
+    for match in pattern.finditer(data, start):
+        at = match.start()
+        try:
+            header = parse_header(data, at)
+        except CorruptBatch:
+            continue
+        end = at + header.size_bytes
+        if end <= len(data) and check_crc(memoryview(data)[at:end], header):
+            return at
+    return None
+
+
+def load(
+    files: Files,
+    folder: str,
+    config: LogConfig,
+    *,
+    was_clean: bool,
+    recovery_point: int,
+    log_start_offset: int,
+) -> LoadedLog:
+    """Open a folder, or make it. Raises OSError."""
+    try:
+        names = files.list_files(folder)
+    except FileNotFoundError:
+        files.make_folder(folder)
+        names = []
+        is_new = True
+    else:
+        is_new = False
+    names = _remove_leftovers(files, folder, names)
+    found = [parsed for name in names if (parsed := layout.parse_segment_file(name)) is not None]
+    bases = sorted(base for base, suffix in found if suffix == layout.LOG)
+    segments = [
+        Segment(
+            files,
+            folder,
+            base,
+            next_offset=bases[number + 1] if number + 1 < len(bases) else base,
+            index_interval_bytes=config.index_interval_bytes,
+        )
+        for number, base in enumerate(bases)
+    ]
+    loaded = LoadedLog(
+        segments=segments,
+        log_start_offset=log_start_offset,
+        flushed_offset=0,
+        end_offset=0,
+        snapshot_offsets={base for base, suffix in found if suffix == layout.PRODUCER_SNAPSHOT},
+        unsynced_folders=(folder, parent(folder)) if is_new else (),
+        is_new=is_new,
+        report=RecoveryReport(),
+    )
+    if not (was_clean and _trust(segments, recovery_point)):
+        _recover(files, folder, loaded, recovery_point)
+    _settle(files, folder, config, loaded)
+    return loaded
+
+
+def _remove_leftovers(files: Files, folder: str, names: Iterable[str]) -> list[str]:
+    """Remove what an earlier run had given up; whatever is not known is left alone."""
+    kept = []
+    for name in names:
+        if name.endswith((layout.DELETED, layout.CLEANED, layout.TEMPORARY)):
+            files.remove(join(folder, name))
+        else:
+            kept.append(name)
+    return kept
+
+
+def _trust(segments: Sequence[Segment], end_offset: int) -> bool:
+    """After a clean stop the recovery point is the end; False: that cannot be."""
+    if not segments:
+        return True
+    active = segments[-1]
+    if (end_offset > active.base_offset) != (active.size_bytes > 0):
+        return False
+    active.next_offset = max(end_offset, active.base_offset)
+    return True
+
+
+def _settle(files: Files, folder: str, config: LogConfig, loaded: LoadedLog) -> None:
+    """Make the offsets agree; there is always an active segment, and it is not behind the start."""
+    segments = loaded.segments
+    if segments and segments[-1].next_offset < loaded.log_start_offset:
+        for segment in segments:
+            segment.close()
+            for suffix in layout.SEGMENT_SUFFIXES:
+                if files.exists(segment.path(suffix)):
+                    files.remove(segment.path(suffix))
+        segments.clear()
+    if not segments:
+        segment = Segment(
+            files,
+            folder,
+            loaded.log_start_offset,
+            next_offset=loaded.log_start_offset,
+            index_interval_bytes=config.index_interval_bytes,
+            is_new=True,
+        )
+        segment.file.truncate(0)
+        segment.file.close()
+        segments.append(segment)
+        loaded.unsynced_folders = loaded.unsynced_folders or (folder,)
+    loaded.log_start_offset = max(loaded.log_start_offset, segments[0].base_offset)
+    loaded.end_offset = loaded.flushed_offset = segments[-1].next_offset
+    loaded.snapshot_offsets = {
+        offset for offset in loaded.snapshot_offsets if offset <= loaded.end_offset
+    }
+
+
+def _recover(files: Files, folder: str, loaded: LoadedLog, recovery_point: int) -> None:
+    """Check and index from the segment with the recovery point on, and sync what is good."""
+    report, segments = loaded.report, loaded.segments
+    report.was_checked = True
+    next_offset = 0
+    for number, segment in enumerate(segments):
+        is_last = number == len(segments) - 1
+        if not is_last and segment.next_offset <= recovery_point:
+            next_offset = segment.next_offset
+            continue
+        if segment.base_offset < next_offset:
+            result = Scan(0, next_offset, f"offset {segment.base_offset} comes again")
+            _cut(files, folder, loaded, number, result)
+            break
+        following = segment.next_offset
+        result = _scan_segment(segment, recovery_point, report)
+        if result.problem is not None:
+            _cut(files, folder, loaded, number, result)
+            break
+        if is_last or result.next_offset > following:
+            segment.next_offset = result.next_offset
+        else:
+            segment.next_offset = following
+        next_offset = segment.next_offset
+        for file in (segment.file, *(() if is_last else segment.finish())):
+            file.sync()
+            file.close()
+    if segments:
+        files.sync_folder(folder)
+
+
+def _scan_segment(segment: Segment, recovery_point: int, report: RecoveryReport) -> Scan:
+    position = segment.resume_indexes(recovery_point)
+    epochs = report.leader_epochs
+
+    def on_batch(position: int, header: BatchHeader) -> None:
+        segment.index(position, header.size_bytes, header.last_offset, header.max_timestamp)
+        epoch = header.partition_leader_epoch
+        if epoch >= 0 and (not epochs or epoch > epochs[-1].epoch):
+            epochs.append(EpochStart(epoch, header.base_offset))
+
+    size_bytes = segment.size_bytes
+    result = scan(
+        segment.file.pread,
+        size_bytes,
+        position,
+        segment.base_offset,
+        on_batch,
+        base=segment.base_offset,
+    )
+    report.checked_bytes += result.position - position
+    return result
+
+
+def _cut(files: Files, folder: str, loaded: LoadedLog, number: int, result: Scan) -> None:
+    """End the log where `result` says, in segment `number`."""
+    segment, later = loaded.segments[number], loaded.segments[number + 1 :]
+    is_repeated = segment.base_offset < result.next_offset and result.position == 0
+    if is_repeated:
+        later = [segment, *later]
+        segment = loaded.segments[number - 1]
+        result = Scan(segment.size_bytes, result.next_offset, result.problem)
+    rest_bytes = segment.size_bytes - result.position
+    cut_bytes = rest_bytes + sum(one.size_bytes for one in later)
+    aside = []
+    if rest_bytes and (any(one.size_bytes for one in later) or _has_batch_behind(segment, result)):
+        aside.append(_copy_aside(files, folder, segment, result))
+    for one in reversed(later):
+        aside += _set_aside(files, folder, one)
+    if rest_bytes:
+        segment.truncate(result.position, result.next_offset)
+    segment.next_offset = result.next_offset
+    segment.file.sync()
+    del loaded.segments[loaded.segments.index(segment) + 1 :]
+    loaded.report.cut = Cut(
+        result.next_offset,
+        segment.file.path,
+        result.position,
+        result.problem or "",
+        cut_bytes,
+        tuple(aside),
+    )
+
+
+def _has_batch_behind(segment: Segment, result: Scan) -> bool:
+    data = segment.file.pread(result.position, SEARCH_BYTES)
+    return find_batch(data, 1, result.next_offset) is not None if len(data) > HEADER_SIZE else False
+
+
+def _copy_aside(files: Files, folder: str, segment: Segment, result: Scan) -> str:
+    path = _free_name(files, folder, result.next_offset)
+    copy = files.open(path)
+    position = result.position
+    while position < segment.size_bytes:
+        data = segment.file.pread(position, SCAN_BYTES)
+        copy.append((data,), len(data))
+        position += len(data)
+    copy.sync()
+    copy.close()
+    files.sync_folder(folder)
+    return path
+
+
+def _set_aside(files: Files, folder: str, segment: Segment) -> list[str]:
+    """Take a whole segment out of the log; an empty one leaves nothing behind."""
+    aside = []
+    if segment.size_bytes:
+        aside.append(_free_name(files, folder, segment.base_offset))
+        files.replace(segment.path(layout.LOG), aside[0])
+    segment.close()
+    for suffix in layout.SEGMENT_SUFFIXES:
+        if files.exists(segment.path(suffix)):
+            files.remove(segment.path(suffix))
+    return aside
+
+
+def _free_name(files: Files, folder: str, offset: int) -> str:
+    count = 0
+    while files.exists(join(folder, layout.aside_file(offset, count))):
+        count += 1
+    return join(folder, layout.aside_file(offset, count))
+
+
+def merge_epochs(
+    kept: Sequence[EpochStart], seen: Sequence[EpochStart], end_offset: int
+) -> list[EpochStart]:
+    """The checkpointed epochs within the log, and later ones that batches carry."""
+    merged = [entry for entry in kept if entry.start_offset <= end_offset]
+    for entry in seen:
+        if not merged or entry.epoch > merged[-1].epoch:
+            merged.append(entry)
+    return merged
