@@ -17,11 +17,11 @@ from godel.types import ZERO_ID, TopicId
 MAX_NAME_LENGTH = 249
 LEGAL_NAME = re.compile(r"[a-zA-Z0-9._-]+", re.ASCII)
 
-OFFSETS_TOPIC = "__consumer_offsets"
+CONSUMER_OFFSETS = "__consumer_offsets"
 TRANSACTION_STATE = "__transaction_state"
 SHARE_GROUP_STATE = "__share_group_state"
 CLUSTER_METADATA = "__cluster_metadata"
-INTERNAL_TOPICS = frozenset({OFFSETS_TOPIC, TRANSACTION_STATE, SHARE_GROUP_STATE})
+INTERNAL_TOPICS = frozenset({CONSUMER_OFFSETS, TRANSACTION_STATE, SHARE_GROUP_STATE})
 
 ONE_ID: TopicId = bytes(15) + b"\x01"
 RESERVED_IDS = frozenset({ZERO_ID, ONE_ID})
@@ -89,5 +89,5 @@ def collision_form(name: str) -> str:
     return name.replace(".", "_")
 
 
-def is_internal_topic(name: str) -> bool:
+def is_internal(name: str) -> bool:
     return name in INTERNAL_TOPICS

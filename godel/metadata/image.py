@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeVar
 
 from godel.config import BrokerConfig, TopicConfig, topic_config
 from godel.metadata import records
-from godel.metadata.identifiers import collision_form, is_internal_topic, may_collide
+from godel.metadata.identifiers import collision_form, is_internal, may_collide
 from godel.metadata.store import Change
 from godel.types import TopicId, TopicPartition
 
@@ -194,7 +194,7 @@ class ImageBuilder:
             ),
             overrides=record.configs,
             config=self._config(draft.broker_config, record.configs),
-            is_internal=is_internal_topic(name),
+            is_internal=is_internal(name),
             mod_revision=mod_revision,
         )
 
