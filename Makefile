@@ -39,7 +39,7 @@ $(VENV)/.python:
 	@touch $@
 
 $(VENV)/.package: $(VENV)/.python pyproject.toml
-	$(PIP) install --editable .
+	$(PIP) --quiet install --editable .
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.package
@@ -88,6 +88,21 @@ fuzz: $(VENV)/.test
 format: $(VENV)/.test
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# --- real clients and measurements ----------------------------------------------------------------
+
+.PHONY: compat
+compat: $(VENV)/.compat
+	$(BIN)/python -m compat_tests.setup
+	$(PYTEST) compat_tests/$(CLIENT) $(ARGS)
+
+.PHONY: bench-quick
+bench-quick: $(VENV)/.compat
+	$(BIN)/python -m benchmarks --quick $(ARGS)
+
+.PHONY: bench
+bench: $(VENV)/.compat
+	$(BIN)/python -m benchmarks $(ARGS)
 
 # --- generated documentation ---------------------------------------------------------------------
 
