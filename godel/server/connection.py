@@ -1,0 +1,391 @@
+"""The shell around one client connection: socket events in, requests served, answers out in order.
+
+A protocol of asyncio, for uvloop: no task and no queue per request. A request that is answered at
+once is served inside the callback that brought its bytes. One that waits is `Parked`: until it is
+answered no further request is taken, unless its API is pipelined; answers of later requests queue
+behind it. Requests that cannot be taken yet are copied out of the shared receive buffer and kept;
+with too many of them, reading stops.
+
+All connections read into one buffer, so the loop must hand over what it has read before it reads
+for another connection; uvloop and asyncio's selector loops do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Iterator
+from typing import cast
+
+from godel.broker.context import Endpoint, RequestContext
+from godel.errors import CloseConnection
+from godel.protocol.api import Answer
+from godel.protocol.connection import FIRST_BYTES, FrameReader
+from godel.server.dispatch import Parked
+from godel.server.reception import Reception
+from godel.types import Buffer
+
+COALESCED_BYTES = 64 * 1024
+"""Answers of one round are joined into one write up to this size; above, buffers go as they are."""
+
+NOTHING_SEEN = 2**63
+"""More than can be unsent: the next look at a stalled connection starts its time."""
+
+KEPT_FRAME_BYTES = 256
+"""What a kept frame costs besides its bytes."""
+
+
+class Connection(asyncio.BufferedProtocol):
+    """One client. Lives on one event loop; nobody else touches it."""
+
+    __slots__ = (
+        "_active",
+        "_answers",
+        "_blocked",
+        "_context",
+        "_ending",
+        "_kept",
+        "_kept_bytes",
+        "_lacks_memory",
+        "_late_bytes",
+        "_listener",
+        "_reader",
+        "_reading",
+        "_reception",
+        "_reserved_bytes",
+        "_since_ms",
+        "_transport",
+        "_unsent_bytes",
+        "_writable",
+        "client_host",
+    )
+
+    def __init__(self, reception: Reception, listener: Endpoint) -> None:
+        self._reception = reception
+        self._listener = listener
+        self._reader = FrameReader(reception.limits.max_request_bytes, reception.receive_buffer)
+        self._answers: deque[Parked | list[Buffer]] | None = None
+        self._kept: deque[memoryview] | None = None
+        self._kept_bytes = 0
+        self._late_bytes = 0
+        self._blocked = False
+        self._reading = True
+        self._writable = True
+        self._lacks_memory = False
+        self._reserved_bytes = 0
+        self._ending: str | None = None
+        self._active = True
+        self._since_ms = 0.0
+        self._unsent_bytes = NOTHING_SEEN
+        self.client_host = ""
+
+    # The transport's calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        peer = transport.get_extra_info("peername")
+        self.client_host = peer[0] if peer else ""
+        reception = self._reception
+        if not reception.admit(self):
+            self._ending = "refused"
+            self._transport.abort()
+            return
+        self._context = RequestContext(
+            reception.dispatcher.broker, client_host=self.client_host, listener=self._listener
+        )
+        high = reception.limits.write_buffer_bytes
+        self._transport.set_write_buffer_limits(high=high, low=high // 4)
+
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002  # asyncio's signature
+        return self._reader.get_buffer()
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self._active = True
+        self._reception.metrics.bytes_received.value += nbytes
+        reader = self._reader
+        frames = reader.buffer_updated(nbytes)
+        if self._ending is not None:
+            return
+        if frames:
+            arrived = iter(frames)
+            if not self._kept and self._may_serve():
+                self._serve(arrived)
+            self._keep(arrived)
+            if self._reserved_bytes:
+                self._reception.memory.release(self._reserved_bytes)
+                self._reserved_bytes = 0
+        if reader.error is not None:
+            self._reception.metrics.frames_oversized.add()
+            self._end("oversized_request", str(reader.error))
+        elif reader.unfinished_bytes or self._reception.memory.is_full:
+            self._bound_memory()
+        if self._kept:
+            self._set_reading()
+
+    def eof_received(self) -> bool:
+        """The peer will send no more: as in Kafka the connection is over, waiting answers too."""
+        return False
+
+    def pause_writing(self) -> None:
+        self._writable = False
+        self._unsent_bytes = NOTHING_SEEN
+
+    def resume_writing(self) -> None:
+        self._writable = True
+        self._continue()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # the peer is gone
+        if self._ending == "refused":
+            return
+        reason = self._ending = self._ending or "closed_by_peer"
+        memory = self._reception.memory
+        if self._lacks_memory:
+            memory.forget(self)
+        reserved_bytes, self._reserved_bytes = self._reserved_bytes, 0
+        self._abandon_answers()
+        self._forget_kept()
+        self._reception.leave(self, reason)
+        memory.release(reserved_bytes)
+
+    # Requests
+
+    def _may_serve(self) -> bool:
+        limits = self._reception.limits
+        return (
+            self._ending is None
+            and self._writable
+            and not self._blocked
+            and self._late_bytes < limits.write_buffer_bytes
+            and (not self._answers or len(self._answers) < limits.max_answers_waiting)
+        )
+
+    def _serve(self, frames: Iterator[memoryview]) -> None:
+        """Take requests until there is none left or the next one has to wait for its turn."""
+        dispatch = self._reception.dispatcher.dispatch
+        context = self._context
+        out: list[Buffer] = []
+        size = 0
+        try:
+            for frame in frames:
+                if self._answers:
+                    if not self._serve_late(frame, self._answers):
+                        break
+                    continue
+                answer = dispatch(frame, context, out)
+                if isinstance(answer, Parked):
+                    self._park(answer, len(frame))
+                    if self._blocked:
+                        break
+                else:
+                    size += answer
+                    if size >= COALESCED_BYTES:
+                        self._write(out, size)
+                        out, size = [], 0
+                        if not self._writable:
+                            break
+        except CloseConnection as refusal:
+            self._write(out, size)
+            self._end("bad_request", str(refusal))
+        else:
+            self._write(out, size)
+
+    def _serve_late(self, frame: memoryview, answers: deque[Parked | list[Buffer]]) -> bool:
+        """Take a request while answers before its own are still to come; whether to go on."""
+        late: list[Buffer] = []
+        answer = self._reception.dispatcher.dispatch(frame, self._context, late)
+        if isinstance(answer, Parked):
+            self._park(answer, len(frame))
+        elif answer:
+            answers.append(late)
+            self._late_bytes += answer
+        return self._may_serve()
+
+    def _park(self, parked: Parked, frame_bytes: int) -> None:
+        """Line up a request whose answer is still to come."""
+        if self._answers is None:
+            self._answers = deque()
+        self._answers.append(parked)
+        self._blocked = not parked.route.pipelined
+        parked.frame_bytes = frame_bytes
+        self._reception.memory.take(frame_bytes)
+        self._reception.metrics.requests_waiting.add(1)
+        parked.future.add_done_callback(self._answer_ready)
+
+    def _answer_ready(self, future: asyncio.Future[Answer]) -> None:
+        """Send the answers that are there at the head of the line, then go on with requests."""
+        answers = self._answers
+        if answers is None:
+            self._reception.dispatcher.abandoned(future)
+            return
+        out: list[Buffer] = []
+        size = released_bytes = 0
+        try:
+            while answers:
+                answer = answers[0]
+                if isinstance(answer, Parked):
+                    if not answer.future.done():
+                        break
+                    answers.popleft()
+                    self._reception.metrics.requests_waiting.add(-1)
+                    released_bytes += answer.frame_bytes
+                    size += self._reception.dispatcher.finish(answer, out)
+                else:
+                    answers.popleft()
+                    late_bytes = sum(map(len, answer))
+                    self._late_bytes -= late_bytes
+                    size += late_bytes
+                    out += answer
+        except CloseConnection as refusal:
+            self._write(out, size)
+            self._abandon_answers()
+            self._end("bad_request", str(refusal))
+        else:
+            self._write(out, size)
+            # A request that blocks is the last in the line.
+            self._blocked = self._blocked and bool(answers)
+        self._reception.memory.release(released_bytes)
+        self._continue()
+
+    def _continue(self) -> None:
+        """Something that was in the way may be gone."""
+        if self._kept and self._may_serve():
+            self._serve(self._next_kept(self._kept))
+        if self._ending is None:
+            self._set_reading()
+        elif not self._answers:
+            self._transport.close()
+
+    # Requests that are not taken yet
+
+    def _keep(self, frames: Iterator[memoryview]) -> None:
+        """Set aside what cannot be taken yet; the receive buffer is about to be used again."""
+        if self._ending is not None:
+            return
+        kept_bytes = 0
+        shared = self._reception.receive_buffer.obj
+        for frame in frames:
+            if self._kept is None:
+                self._kept = deque()
+            self._kept.append(memoryview(bytes(frame)) if frame.obj is shared else frame)
+            kept_bytes += len(frame) + KEPT_FRAME_BYTES
+        if kept_bytes:
+            self._kept_bytes += kept_bytes
+            self._reception.memory.take(kept_bytes)
+
+    def _next_kept(self, kept: deque[memoryview]) -> Iterator[memoryview]:
+        while kept:
+            frame = kept.popleft()
+            cost_bytes = len(frame) + KEPT_FRAME_BYTES
+            self._kept_bytes -= cost_bytes
+            yield frame
+            self._reception.memory.release(cost_bytes)
+
+    def _forget_kept(self) -> None:
+        kept_bytes, self._kept_bytes = self._kept_bytes, 0
+        if self._kept:
+            self._kept.clear()
+            self._reception.memory.release(kept_bytes)
+
+    def _set_reading(self) -> None:
+        too_much = self._kept_bytes > self._reception.limits.read_ahead_bytes
+        reading = self._ending is None and not self._lacks_memory and not too_much
+        if reading is self._reading or self._transport.is_closing():
+            return
+        self._reading = reading
+        if reading:
+            self._transport.resume_reading()
+        else:
+            if self._ending is None:
+                cause = "memory" if self._lacks_memory else "read_ahead"
+                self._reception.metrics.reading_paused.of(cause).add()
+            self._transport.pause_reading()
+
+    def _bound_memory(self) -> None:
+        """Reserve memory for a large request that has begun; stop reading while there is none."""
+        memory = self._reception.memory
+        unfinished_bytes = self._reader.unfinished_bytes
+        if self._reserved_bytes or self._lacks_memory:
+            return
+        if memory.is_full:
+            self._lacks_memory = True
+            memory.wait(self)
+            self._set_reading()
+        elif unfinished_bytes > FIRST_BYTES:
+            self._reserved_bytes = unfinished_bytes
+            memory.take(unfinished_bytes)
+
+    def memory_available(self) -> None:
+        self._lacks_memory = False
+        self._bound_memory()
+        self._set_reading()
+
+    # Answers and the end
+
+    def _write(self, out: list[Buffer], size: int) -> None:
+        transport = self._transport
+        if not size or transport.is_closing():
+            return
+        if not self._writable:
+            limit = self._reception.limits.max_write_buffer_bytes
+            if transport.get_write_buffer_size() + size > limit:
+                self.drop("slow_reader")
+                return
+        self._reception.metrics.bytes_sent.value += size
+        if size <= COALESCED_BYTES:
+            transport.write(b"".join(out) if len(out) > 1 else out[0])
+        else:
+            transport.writelines(out)
+
+    def _abandon_answers(self) -> None:
+        """Nobody waits for the answers any more."""
+        answers, self._answers = self._answers, None
+        released_bytes = 0
+        for answer in answers or ():
+            if isinstance(answer, Parked):
+                released_bytes += answer.frame_bytes
+                self._reception.metrics.requests_waiting.add(-1)
+                answer.future.cancel()
+        self._reception.memory.release(released_bytes)
+
+    def _end(self, reason: str, detail: str) -> None:
+        """Take no more requests; close once those taken are answered."""
+        if self._ending is not None:
+            return
+        self._ending = reason
+        self._reception.dispatcher.log.info(
+            "connection_ended", client=self.client_host, reason=reason, detail=detail
+        )
+        self._forget_kept()
+        self._set_reading()
+        if not self._answers:
+            self._transport.close()
+
+    def finish(self) -> None:
+        if self._ending is None:
+            self._ending = "shutdown"
+            self._forget_kept()
+            self._set_reading()
+        if not self._answers:
+            self._transport.close()
+
+    def drop(self, reason: str) -> None:
+        if self._ending is None or reason == "slow_reader":
+            self._ending = reason
+        self._transport.abort()
+
+    def check(self, now_ms: float) -> None:
+        limits = self._reception.limits
+        if not self._writable or self._transport.is_closing():
+            unsent_bytes = self._transport.get_write_buffer_size()
+            if unsent_bytes < self._unsent_bytes:
+                self._since_ms = now_ms
+                self._unsent_bytes = unsent_bytes
+            elif now_ms - self._since_ms >= limits.max_stalled_ms:
+                self.drop("slow_reader")
+        elif self._active or self._answers or self._kept or self._lacks_memory:
+            self._active = False
+            self._since_ms = now_ms
+        elif now_ms - self._since_ms >= limits.max_idle_ms:
+            self._ending = "idle"
+            self._transport.close()
+            self._unsent_bytes = NOTHING_SEEN

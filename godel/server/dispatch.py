@@ -1,0 +1,246 @@
+"""From a frame to an answer: header, row, decode, handle, encode.
+
+All that depends on API and version is looked up once and kept as a `Route`: a request costs one
+look-up by the first four bytes of its frame. Bytes exist below this module, messages above.
+
+What goes wrong, and what follows:
+- a frame that is not a request, an API or version that is not offered: `CloseConnection`
+- `ApiError` out of a handler: answered with its code in every slot that the response has
+- any other exception: a bug; logged, counted, answered UNKNOWN_SERVER_ERROR; the connection lives
+"""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from collections.abc import Awaitable, Iterable
+from typing import Any
+
+from structlog.typing import FilteringBoundLogger
+
+from godel.broker.context import RequestContext
+from godel.clock import Clock
+from godel.errors import ApiError, CloseConnection, DecodeError, EncodeError, ErrorCode
+from godel.handlers.respond import error_response
+from godel.metrics import Counter, Metrics
+from godel.protocol import codec
+from godel.protocol import frame as framing
+from godel.protocol.api import Answer, Api
+from godel.protocol.message import Message
+from godel.types import Buffer
+
+_HEAD = framing.REQUEST_HEAD
+_HEAD_BYTES = _HEAD.size
+
+
+class Route:
+    """One API at one version, with everything that a request of it needs."""
+
+    __slots__ = (
+        "api",
+        "blank_head",
+        "decode",
+        "encode",
+        "handle",
+        "pipelined",
+        "request_flexible",
+        "requests",
+        "response",
+        "states_error",
+        "version",
+    )
+
+    def __init__(self, api: Api, version: int, requests: Counter) -> None:
+        self.api = api
+        self.version = version
+        self.requests = requests
+        self.handle = api.handle
+        self.pipelined = api.pipelined
+        self.response = api.response
+        self.decode = codec.decoder(api.request, version)
+        self.encode = codec.encoder(api.response, version)
+        self.request_flexible = api.has_flexible_request_header(version)
+        flexible = api.has_flexible_response_header(version)
+        self.blank_head = framing.blank_response_head(flexible=flexible)
+        self.states_error = hasattr(api.response(), "error_code")
+
+
+class Parked:
+    """A request whose answer is still to come. Holds what is needed to write it then."""
+
+    __slots__ = ("correlation_id", "frame_bytes", "future", "request", "route")
+
+    def __init__(
+        self, route: Route, correlation_id: int, request: Message, future: asyncio.Future[Answer]
+    ) -> None:
+        self.route = route
+        self.correlation_id = correlation_id
+        self.request = request
+        self.future = future
+        self.frame_bytes = 0
+
+
+class Dispatcher:
+    """Answers the requests of all connections of one broker."""
+
+    def __init__(
+        self,
+        apis: Iterable[Api],
+        broker: Any,
+        metrics: Metrics,
+        *,
+        log: FilteringBoundLogger,
+        clock: Clock,
+    ) -> None:
+        self.broker = broker
+        self.metrics = metrics
+        self.log = log
+        self.clock = clock
+        self._apis = {api.key: api for api in apis}
+        self._routes: dict[int, Route] = {}
+
+    def dispatch(
+        self, frame: memoryview, context: RequestContext, out: list[Buffer]
+    ) -> int | Parked:
+        """Take one request; append its answer to `out` and tell its size, or tell who waits.
+
+        0 bytes: the request has no answer. `frame` may be overwritten once this has returned.
+        Raises `CloseConnection`.
+        """
+        try:
+            selector, correlation_id, length = _HEAD.unpack_from(frame)
+            route = self._routes.get(selector)
+            if route is None:
+                route = self._open_route(selector)
+                if route is None:
+                    return self._refuse_version(selector, correlation_id, out)
+            if length > 0 or length < -1:
+                context.client_id, at = framing.client_id(frame, length)
+            else:
+                context.client_id = "" if length == 0 else None
+                at = _HEAD_BYTES
+            if route.request_flexible:
+                at = at + 1 if frame[at] == 0 else framing.skip_tagged_fields(frame, at)
+            request = route.decode(frame, at)
+        except (DecodeError, struct.error, IndexError) as error:
+            raise self._undecodable(frame, error) from error
+        context.version = route.version
+        route.requests.value += 1
+        try:
+            answer = route.handle(context, request)
+            if answer.__class__ is route.response:
+                return self._answer(route, correlation_id, answer, out)
+            if isinstance(answer, Awaitable):
+                return Parked(route, correlation_id, request, asyncio.ensure_future(answer))
+            return self._answer(route, correlation_id, answer, out)
+        except CloseConnection:
+            raise
+        except Exception as error:  # noqa: BLE001  # a bug ends the request, not the broker
+            return self._fail(route, correlation_id, request, error, out)
+
+    def finish(self, parked: Parked, out: list[Buffer]) -> int:
+        """Append the answer of a request whose future is done. Raises `CloseConnection`."""
+        route, correlation_id = parked.route, parked.correlation_id
+        try:
+            return self._answer(route, correlation_id, parked.future.result(), out)
+        except CloseConnection:
+            raise
+        except asyncio.CancelledError:
+            raise CloseConnection("request cancelled") from None
+        except Exception as error:  # noqa: BLE001  # a bug ends the request, not the broker
+            return self._fail(route, correlation_id, parked.request, error, out)
+
+    def abandoned(self, future: asyncio.Future[Answer]) -> None:
+        """Look at the end of a request that nobody waits for any more: a bug is still a bug."""
+        error = None if future.cancelled() else future.exception()
+        if error is not None and not isinstance(error, ApiError | CloseConnection):
+            self.metrics.bugs.add()
+            self.log.error("request_failed", exc_info=error)
+
+    def _answer(self, route: Route, correlation_id: int, answer: Answer, out: list[Buffer]) -> int:
+        if answer is None:
+            return 0
+        if isinstance(answer, bytes):
+            whole = bytearray(route.blank_head) + answer
+            return self._send(whole, [whole], correlation_id, out)
+        if route.states_error:
+            code = answer.error_code  # type: ignore[attr-defined]  # states_error says so
+            if code:
+                self._count_error(route, code)
+        head = bytearray(route.blank_head)
+        return self._send(head, route.encode(answer, head), correlation_id, out)
+
+    def _send(
+        self, head: bytearray, buffers: list[Buffer], correlation_id: int, out: list[Buffer]
+    ) -> int:
+        """Complete the head, which begins the buffers, and hand them on."""
+        size = len(head) if len(buffers) == 1 else sum(map(len, buffers))
+        framing.fill_response_head(head, size, correlation_id)
+        out += buffers
+        return size
+
+    def _open_route(self, selector: int) -> Route | None:
+        """The route of a key and version that is met for the first time.
+
+        None where the API has its own way to refuse the version.
+        """
+        key, version = framing.selected(selector)
+        api = self._apis.get(key)
+        if api is None:
+            raise CloseConnection(f"unknown API key {key}")
+        if not api.accepts(version):
+            if api.unsupported is not None:
+                return None
+            raise CloseConnection(f"unsupported version {version} of {api.name}")
+        route = Route(api, version, self.metrics.requests.of(api.name))
+        self._routes[selector] = route
+        return route
+
+    def _refuse_version(self, selector: int, correlation_id: int, out: list[Buffer]) -> int:
+        api = self._apis[framing.selected(selector)[0]]
+        assert api.unsupported is not None
+        self.metrics.requests.of(api.name).add()
+        self.metrics.request_errors.of(api.name, ErrorCode.UNSUPPORTED_VERSION.name).add()
+        whole = bytearray(framing.blank_response_head(flexible=False)) + api.unsupported()
+        return self._send(whole, [whole], correlation_id, out)
+
+    def _undecodable(self, frame: memoryview, error: Exception) -> CloseConnection:
+        if len(frame) < 4:
+            return CloseConnection(f"request of {len(frame)} bytes")
+        key, version = framing.selected(int.from_bytes(frame[:4], "big"))
+        name = self._apis[key].name if key in self._apis else str(key)
+        return CloseConnection(f"undecodable request {name} v{version}: {error}")
+
+    def _fail(
+        self,
+        route: Route,
+        correlation_id: int,
+        request: Message,
+        error: Exception,
+        out: list[Buffer],
+    ) -> int:
+        """Answer a request that an exception ended, or close where no answer can carry it."""
+        api = route.api
+        if isinstance(error, ApiError):
+            code, message = error.code, error.message
+        else:
+            code, message = ErrorCode.UNKNOWN_SERVER_ERROR, None
+            self.metrics.bugs.add()
+            self.log.error("request_failed", api=api.name, version=route.version, exc_info=error)
+        self._count_error(route, code)
+        response = error_response(request, api.response, route.version, code, message)
+        if response is None:
+            raise CloseConnection(f"{api.name} failed and has no room to say so") from error
+        head = bytearray(route.blank_head)
+        try:
+            buffers = route.encode(response, head)
+        except EncodeError as unsaid:
+            raise CloseConnection(f"{api.name} failed and could not say so: {unsaid}") from error
+        return self._send(head, buffers, correlation_id, out)
+
+    def _count_error(self, route: Route, code: int) -> None:
+        try:
+            name = ErrorCode(code).name
+        except ValueError:
+            name = str(code)
+        self.metrics.request_errors.of(route.api.name, name).add()
