@@ -173,6 +173,7 @@ class ProducerState:
         self._producers.clear()
         self._open_transactions.clear()
         for entry in entries:
+            self._producers.pop(entry.producer_id, None)
             producer = self._hear_of(entry.producer_id, entry.producer_epoch)
             if entry.last_offset >= 0:
                 batch = _Batch(
