@@ -2,7 +2,7 @@
 
 `--check` writes nothing and fails when a page is stale or missing (`make test` runs it). The table
 of APIs comes from `godel.handlers`, the settings from `godel.config`, deviations from Kafka from
-the paragraphs of the handlers' docstrings that begin with "Deviation:".
+what follows "Deviation:" in a paragraph of the handlers' docstrings.
 """
 
 from __future__ import annotations
@@ -138,7 +138,11 @@ def purpose(api: Api) -> str:
     """The first sentence of the handler's docstring, after `Name (key N): `."""
     paragraph = docstring(api).split("\n\n")[0].replace("\n", " ")
     sentence = re.split(r"\.(?: |$)", paragraph.partition("): ")[2] or paragraph)[0]
-    return sentence[:1].upper() + sentence[1:]
+    return capital(sentence)
+
+
+def capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def deviations_list(apis: Iterable[Api]) -> str:
@@ -146,8 +150,8 @@ def deviations_list(apis: Iterable[Api]) -> str:
     for api in sorted(apis, key=lambda api: api.key):
         for paragraph in docstring(api).split("\n\n"):
             text = " ".join(paragraph.split())
-            if found := re.match(r"Deviations?( from Kafka)?: ", text):
-                lines.append(f"- **{api.name}**: {text[found.end() :]}")
+            if found := re.search(r"\bDeviations?( from Kafka)?: ", text):
+                lines.append(f"- **{api.name}**: {capital(text[found.end() :])}")
     return "\n".join(lines) or "Nowhere that we know of."
 
 

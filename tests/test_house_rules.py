@@ -472,3 +472,24 @@ def location_violations(path: str) -> Iterator[Violation]:
 
 def test_tracked_files_name_no_machine_and_no_registry() -> None:
     demand_none(violation for path in tracked_files() for violation in location_violations(path))
+
+
+FILE_IN_PROSE = re.compile(r"`((?:[\w.-]+/)*[\w-]+\.(?:py|md|toml))`|\]\(([\w./-]+\.md)\)")
+
+
+def named_file_exists(page: str, name: str) -> bool:
+    folder = (ROOT / page).parent
+    if any((base / name).exists() for base in (ROOT, ROOT / "godel", folder)):
+        return True
+    return "/" not in name and any((ROOT / "godel").rglob(name))
+
+
+def test_pages_name_files_that_exist() -> None:
+    pages = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/architecture.md"]
+    demand_none(
+        Violation(page, number, f"{name} does not exist (any more): say what is there now")
+        for page in pages
+        for number, line in enumerate((ROOT / page).read_text("utf-8").splitlines(), 1)
+        for found in FILE_IN_PROSE.finditer(line)
+        if not named_file_exists(page, name := found[1] or found[2])
+    )
