@@ -241,6 +241,10 @@ class Config(BaseModel):
         """A setting's value by Kafka's name."""
         return cast("Value", getattr(self, name.replace(".", "_")))
 
+    def text(self, name: str) -> str | None:
+        """A setting's value by Kafka's name, as DescribeConfigs gives it."""
+        return self.SETTINGS[name].format(self.value(name))
+
     def effective(self, name: str) -> Value:
         """A setting's value, or, while it is unset, that of the first one that stands in."""
         value = self.value(name)
