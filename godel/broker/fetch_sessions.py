@@ -136,6 +136,7 @@ class FetchContext:
         error: int,
         high_watermark: int,
         log_start_offset: int,
+        *,
         has_records: bool,
     ) -> bool:
         """Whether the answer has to name this partition; remembers what it says then.

@@ -41,6 +41,13 @@ class Compression(IntEnum):
     ZSTD = 4
 
 
+_DECOMPRESS_INTO = {
+    Compression.GZIP: cramjam.gzip.decompress_into,
+    Compression.LZ4: cramjam.lz4.decompress_into,
+    Compression.ZSTD: cramjam.zstd.decompress_into,
+}
+
+
 def decompress(codec: Compression, data: Buffer, max_bytes: int) -> bytes:
     """`data` unfolded. `CorruptBatch` when it is damaged or larger than `max_bytes`."""
     try:
@@ -83,15 +90,8 @@ def compress(codec: Compression, data: Buffer, level: int | None = None) -> byte
 
 
 def _decompress_stream(codec: Compression, data: Buffer, max_bytes: int) -> bytes:
-    match codec:
-        case Compression.GZIP:
-            decompress_into = cramjam.gzip.decompress_into
-        case Compression.LZ4:
-            decompress_into = cramjam.lz4.decompress_into
-        case _:
-            decompress_into = cramjam.zstd.decompress_into
     with mmap.mmap(-1, max(max_bytes, 1), access=mmap.ACCESS_COPY) as region:
-        size = decompress_into(data, region)
+        size = _DECOMPRESS_INTO[codec](data, region)
         if size > max_bytes:
             raise CorruptBatch(f"more than {max_bytes} bytes of records")
         return region[:size]

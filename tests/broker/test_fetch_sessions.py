@@ -109,7 +109,7 @@ def answer(
         slot.partition
         for slot in context.partitions
         if context.should_include(
-            slot, error, high_watermark, log_start_offset, slot.partition in served
+            slot, error, high_watermark, log_start_offset, has_records=slot.partition in served
         )
     ]
 
@@ -452,7 +452,7 @@ class ClientAgainstBroker(RuleBasedStateMachine):
         for slot in context.partitions:
             truth = self.truth[slot.partition]
             has_records = slot.partition in records and not truth[0]
-            if context.should_include(slot, truth[0], truth[1], truth[2], has_records):
+            if context.should_include(slot, *truth, has_records=has_records):
                 self.seen[slot.partition] = list(truth)
             else:
                 assert not has_records
