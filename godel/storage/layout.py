@@ -41,7 +41,6 @@ CLEANER_CHECKPOINT = "cleaner-offset-checkpoint"
 _SEGMENT_FILE = re.compile(r"(\d{20})(\.(?:log|index|timeindex|txnindex|snapshot))")
 _PARTITION_FOLDER = re.compile(r"([A-Za-z0-9._-]{1,249})-(0|[1-9]\d{0,9})")
 _DELETED_FOLDER = re.compile(r".+\.[0-9a-f]{32}-delete")
-_KAFKA_FOLDER = re.compile(r".+\.[0-9a-f]{32}-(?:future|stray)")
 
 MAX_PARTITION = 2**31 - 1
 MAX_OFFSET = 2**63 - 1
@@ -87,10 +86,11 @@ def deleted_folder(partition: TopicPartition, unique: bytes) -> str:
     return partition.topic[: 255 - len(suffix)] + suffix
 
 
+def stray_folder(partition: TopicPartition, unique: bytes) -> str:
+    """Where a folder goes that belongs to no topic we know; never deleted by us."""
+    suffix = f"-{partition.partition}.{unique.hex()}-stray"
+    return partition.topic[: 255 - len(suffix)] + suffix
+
+
 def is_deleted_folder(name: str) -> bool:
     return _DELETED_FOLDER.fullmatch(name) is not None
-
-
-def is_set_aside_folder(name: str) -> bool:
-    """Folders that Kafka sets aside or is still filling: not ours to serve or to delete."""
-    return _KAFKA_FOLDER.fullmatch(name) is not None

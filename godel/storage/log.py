@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import struct
 from bisect import bisect_right
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from godel.clock import Clock, Randomness, Timer
 from godel.errors import CorruptBatch, StorageFailed
-from godel.records.batch import BatchHeader, parse_header
+from godel.records.batch import BatchHeader
 from godel.records.partition_log import (
     EMPTY_SLICE,
     EpochStart,
@@ -24,15 +25,12 @@ from godel.records.partition_log import (
     ProducerEntry,
     TimestampOffset,
 )
-from godel.storage import layout, recovery, retention, timestamps
-from godel.storage.checkpoint import DamagedCheckpoint
-from godel.storage.files import File, Files, join, parent
+from godel.storage import recovery, retention, timestamps
+from godel.storage.files import File, Files, parent
 from godel.storage.flusher import Flusher, FlushWaiters, SyncPlan, failed_future
-from godel.storage.leader_epoch_checkpoint import read_leader_epochs, write_leader_epochs
 from godel.storage.log_config import LONGEST_TIMER_MS, LogConfig
-from godel.storage.partition_metadata import read_partition_metadata, write_partition_metadata
-from godel.storage.producer_snapshot import DamagedSnapshot, read_producers, write_producers
 from godel.storage.segment import Segment
+from godel.storage.sidecar_files import SidecarFiles
 from godel.types import Buffer, TopicId
 
 _pack_prefix = struct.Struct(">qii").pack
@@ -71,7 +69,7 @@ class Log:
         self._log_start = loaded.log_start_offset
         self._flushed = loaded.flushed_offset
         self._end = loaded.end_offset
-        self._snapshots = loaded.snapshot_offsets
+        self._sidecars = SidecarFiles(files, folder, loaded.snapshot_offsets)
         self._size_bytes = sum(segment.size_bytes for segment in loaded.segments)
         self._unsynced_files: dict[File, None] = {}
         self._unsynced_folders: dict[str, None] = dict.fromkeys(loaded.unsynced_folders)
@@ -80,7 +78,6 @@ class Log:
         self._flush_timer: Timer | None = None
         self._failure: str | None = None
         self._is_closed = False
-        self._indexed_segments: list[Segment] = []
         self._adopt_config(config)
         self._check_order()
 
@@ -122,7 +119,9 @@ class Log:
             randomness=randomness,
             loaded=loaded,
         )
-        if topic_id is not None and loaded.is_new:
+        if topic_id is not None and (
+            loaded.lacks_topic_id or (loaded.report.was_checked and log.topic_id is None)
+        ):
             log._write_topic_id(topic_id)
         return log
 
@@ -145,10 +144,6 @@ class Log:
         return self._size_bytes
 
     @property
-    def is_fenced(self) -> bool:
-        return self._failure is not None
-
-    @property
     def failure(self) -> str | None:
         """Why the log is fenced or closed."""
         return self._failure
@@ -157,10 +152,6 @@ class Log:
     def segments(self) -> Sequence[Segment]:
         """Oldest first; the last one is the active segment. For reading."""
         return self._segments
-
-    @property
-    def config(self) -> LogConfig:
-        return self._config
 
     def configure(self, config: LogConfig) -> None:
         """Take new settings over, from the next append on."""
@@ -178,9 +169,7 @@ class Log:
 
     def _jitter_ms(self) -> int:
         limit_ms = min(self._config.segment_jitter_ms, self._config.segment_ms)
-        if limit_ms <= 0 or self._randomness is None:
-            return 0
-        return self._randomness.below(limit_ms)
+        return self._randomness.below(limit_ms) if limit_ms > 0 and self._randomness else 0
 
     # Appending
 
@@ -235,8 +224,6 @@ class Log:
         closing = self._active
         for file in (closing.file, *closing.finish()):
             self._unsynced_files[file] = None
-        self._indexed_segments.append(closing)
-        self._limit_closed_indexes()
         segment = Segment(
             self._files,
             self.folder,
@@ -248,6 +235,7 @@ class Log:
             is_new=True,
         )
         segment.file.truncate(0)
+        self._limit_closed_indexes()
         self._unsynced_folders[self.folder] = None
         self._segments.append(segment)
         self._bases.append(segment.base_offset)
@@ -256,8 +244,11 @@ class Log:
         return segment
 
     def _limit_closed_indexes(self) -> None:
-        while len(self._indexed_segments) > MAX_CLOSED_INDEXES:
-            self._indexed_segments.pop(0).forget_indexes()
+        """Let the oldest closed segments, which a reader has passed, give their indexes back."""
+        if len(self._segments) > MAX_CLOSED_INDEXES + 1:
+            indexed = [segment for segment in self._segments[:-1] if segment.has_indexes]
+            for segment in indexed[:-MAX_CLOSED_INDEXES]:
+                segment.forget_indexes()
 
     # Durability
 
@@ -367,18 +358,17 @@ class Log:
         self, offset: int, max_bytes: int, *, upper_bound: int, at_least_one: bool
     ) -> LogSlice | None:
         """See `PartitionLog.read`. One segment at a time, as Kafka does."""
-        if self._is_closed:
-            raise StorageFailed(f"{self.folder}: the log is closed")
         assert offset >= self._log_start, f"{offset} is before {self._log_start}"
         upper_bound = min(upper_bound, self._end)
         number = bisect_right(self._bases, offset) - 1
+        if self._is_closed:
+            raise StorageFailed(f"{self.folder}: the log is closed")
         try:
             while offset < upper_bound and number < len(self._segments):
                 segment = self._segments[max(number, 0)]
                 if segment.base_offset >= upper_bound:
                     break
                 if segment is not self._active and not segment.has_indexes:
-                    self._indexed_segments.append(segment)
                     self._limit_closed_indexes()
                 data = segment.read(
                     offset, max_bytes, upper_bound=upper_bound, at_least_one=at_least_one
@@ -390,35 +380,33 @@ class Log:
             raise StorageFailed(f"{self.folder}: read failed: {failure}") from failure
         return EMPTY_SLICE
 
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        if self._is_closed:
+            raise StorageFailed(f"{self.folder}: the log is closed")
+        try:
+            yield
+        except OSError as failure:
+            raise StorageFailed(f"{self.folder}: read failed: {failure}") from failure
+
     def offset_for_timestamp(
         self, timestamp_ms: int, *, upper_bound: int
     ) -> TimestampOffset | None:
         """See `PartitionLog.offset_for_timestamp`."""
-        try:
+        with self._reading():
             return timestamps.first_at_or_after(
                 self._segments, timestamp_ms, self._log_start, min(upper_bound, self._end)
             )
-        except OSError as failure:
-            raise StorageFailed(f"{self.folder}: read failed: {failure}") from failure
 
     def max_timestamp(self, *, upper_bound: int) -> TimestampOffset | None:
         """See `PartitionLog.max_timestamp`."""
-        try:
+        with self._reading():
             return timestamps.largest(self._segments, self._log_start, min(upper_bound, self._end))
-        except OSError as failure:
-            raise StorageFailed(f"{self.folder}: read failed: {failure}") from failure
 
     def replay(self, from_offset: int, on_batch: Callable[[BatchHeader, memoryview], None]) -> None:
         """Show every batch from the one with `from_offset` to the end, for the state above."""
-        try:
-            for segment in self._segments:
-                if segment.next_offset <= from_offset:
-                    continue
-                for walked in segment.walk(segment.locate(max(from_offset, segment.base_offset))):
-                    data = segment.file.pread(walked.position, walked.size_bytes)
-                    on_batch(parse_header(data), memoryview(data))
-        except OSError as failure:
-            raise StorageFailed(f"{self.folder}: read failed: {failure}") from failure
+        with self._reading():
+            recovery.replay(self._segments, from_offset, on_batch)
 
     # Deleting
 
@@ -452,75 +440,57 @@ class Log:
 
     def _delete_oldest(self) -> None:
         segment = self._segments[0]
-        renamed = retention.rename_files(self._files, self.folder, segment)
+        retention.delete(
+            self._files,
+            self.folder,
+            segment,
+            clock=self._clock,
+            delay_ms=self._config.file_delete_delay_ms,
+        )
         del self._segments[0], self._bases[0]
         self._size_bytes -= segment.size_bytes
         for file in segment.files():
             self._unsynced_files.pop(file, None)
-        if segment in self._indexed_segments:
-            self._indexed_segments.remove(segment)
         segment.close()
         self.truncate_prefix(self._segments[0].base_offset)
         self._unsynced_folders[self.folder] = None
-        self._forget_snapshots()
-        self._clock.call_later(
-            self._config.file_delete_delay_ms,
-            lambda: retention.remove_files(self._files, renamed),
-        )
+        self._sidecars.forget_snapshots(self._bases)
 
     # What the broker keeps beside the batches
 
     @property
     def topic_id(self) -> TopicId | None:
         """The id in `partition.metadata`. Raises `DamagedCheckpoint`."""
-        return read_partition_metadata(self._files, self.folder)
+        with self._reading():
+            return self._sidecars.topic_id()
 
     def _write_topic_id(self, topic_id: TopicId) -> None:
-        write_partition_metadata(self._files, self.folder, topic_id)
-        path = join(self.folder, layout.PARTITION_METADATA)
-        self._unsynced_files[self._files.open(path)] = None
+        self._unsynced_files[self._sidecars.write_topic_id(topic_id)] = None
         self._unsynced_folders.update(dict.fromkeys([self.folder, parent(self.folder)]))
 
     def leader_epochs(self) -> list[EpochStart]:
         """The checkpointed epochs, and those that recovery saw beyond them."""
-        try:
-            epochs = read_leader_epochs(self._files, self.folder)
-        except DamagedCheckpoint:
-            epochs = []
-        return recovery.merge_epochs(epochs, self.recovery_report.leader_epochs, self._end)
+        return self._sidecars.leader_epochs(self.recovery_report.leader_epochs, self._end)
 
     def save_leader_epochs(self, epochs: Sequence[EpochStart]) -> None:
         """See `PartitionLog.save_leader_epochs`."""
         try:
-            write_leader_epochs(self._files, self.folder, epochs)
+            self._sidecars.write_leader_epochs(epochs)
         except OSError as failure:
             raise self._fence("checkpoint", failure) from failure
 
     def latest_producers(self) -> tuple[int, list[ProducerEntry]]:
         """The newest whole snapshot and its offset: replay from there. (log start, []): none."""
-        for offset in sorted(self._snapshots, reverse=True):
-            if offset <= self._end:
-                try:
-                    return offset, read_producers(self._files, self.folder, offset)
-                except (DamagedSnapshot, OSError):
-                    continue
-        return self._log_start, []
+        return self._sidecars.latest_producers(self._end) or (self._log_start, [])
 
     def save_producers(self, producers: Sequence[ProducerEntry]) -> None:
         """See `PartitionLog.save_producers`."""
         try:
-            write_producers(self._files, self.folder, self._end, producers)
-            self._snapshots.add(self._end)
-            self._forget_snapshots()
+            file = self._sidecars.write_producers(self._end, producers, self._bases)
         except OSError as failure:
             raise self._fence("snapshot", failure) from failure
-
-    def _forget_snapshots(self) -> None:
-        """Keep the snapshots of the segments there are, and the newest one."""
-        kept = {*self._bases, max(self._snapshots, default=0)}
-        for offset in self._snapshots - kept:
-            retention.remove_files(self._files, [retention.snapshot_path(self.folder, offset)])
-        self._snapshots &= kept
+        self._unsynced_files[file] = None
+        self._unsynced_folders[self.folder] = None
 
     # The end
 

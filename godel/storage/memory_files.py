@@ -36,7 +36,7 @@ class MemoryFile:
     __slots__ = ("_files", "_node", "path", "size")
 
     def __init__(self, files: MemoryFiles, path: str, size_bytes: int) -> None:
-        self._files = files
+        self._files: MemoryFiles = files
         self._node: FileNode | None = None
         self.path = path
         self.size = size_bytes
@@ -127,7 +127,7 @@ class MemoryFiles:
         for part in _parts(folder):
             child = node.entries.get(part)
             if child is None:
-                child = FolderNode()
+                child = self.new_folder_node()
                 self.link(node, part, child)
             elif isinstance(child, FileNode):
                 raise FileExistsError(17, "a file has this name", folder)
@@ -179,6 +179,9 @@ class MemoryFiles:
 
     def new_file_node(self) -> FileNode:
         return FileNode()
+
+    def new_folder_node(self) -> FolderNode:
+        return FolderNode()
 
     def file_node(self, path: str, *, create: bool) -> FileNode:
         folder, name = self._locate(path)

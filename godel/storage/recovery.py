@@ -60,7 +60,7 @@ class LoadedLog:
     end_offset: int
     snapshot_offsets: set[int]
     unsynced_folders: Sequence[str]
-    is_new: bool
+    lacks_topic_id: bool
     report: RecoveryReport
 
 
@@ -163,7 +163,7 @@ def load(
         end_offset=0,
         snapshot_offsets={base for base, suffix in found if suffix == layout.PRODUCER_SNAPSHOT},
         unsynced_folders=(folder, parent(folder)) if is_new else (),
-        is_new=is_new,
+        lacks_topic_id=layout.PARTITION_METADATA not in names,
         report=RecoveryReport(),
     )
     if not (was_clean and _trust(segments, recovery_point)):
@@ -347,12 +347,15 @@ def _free_name(files: Files, folder: str, offset: int) -> str:
     return join(folder, layout.aside_file(offset, count))
 
 
-def merge_epochs(
-    kept: Sequence[EpochStart], seen: Sequence[EpochStart], end_offset: int
-) -> list[EpochStart]:
-    """The checkpointed epochs within the log, and later ones that batches carry."""
-    merged = [entry for entry in kept if entry.start_offset <= end_offset]
-    for entry in seen:
-        if not merged or entry.epoch > merged[-1].epoch:
-            merged.append(entry)
-    return merged
+def replay(
+    segments: Sequence[Segment],
+    from_offset: int,
+    on_batch: Callable[[BatchHeader, memoryview], None],
+) -> None:
+    """Show every batch from the one with `from_offset` on."""
+    for segment in segments:
+        if segment.next_offset <= from_offset:
+            continue
+        for walked in segment.walk(segment.locate(max(from_offset, segment.base_offset))):
+            data = segment.file.pread(walked.position, walked.size_bytes)
+            on_batch(parse_header(data), memoryview(data))

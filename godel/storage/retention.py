@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from enum import Enum
 from typing import NamedTuple
 
+from godel.clock import Clock
 from godel.storage import layout
 from godel.storage.files import Files, join
 from godel.storage.log_config import LogConfig
@@ -84,15 +85,15 @@ def plan(
     return deletions
 
 
-def rename_files(files: Files, folder: str, segment: Segment) -> list[str]:
-    """Mark a segment's files as deleted; return their new paths. The log itself goes first."""
+def delete(files: Files, folder: str, segment: Segment, *, clock: Clock, delay_ms: float) -> None:
+    """Rename a segment's files, the log itself first, and have them unlinked after the delay."""
     renamed = []
     for suffix in layout.SEGMENT_SUFFIXES:
         path = join(folder, layout.segment_file(segment.base_offset, suffix))
         with contextlib.suppress(FileNotFoundError):
             files.replace(path, path + layout.DELETED)
             renamed.append(path + layout.DELETED)
-    return renamed
+    clock.call_later(delay_ms, lambda: remove_files(files, renamed))
 
 
 def remove_files(files: Files, paths: Iterable[str]) -> None:

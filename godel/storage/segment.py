@@ -104,13 +104,10 @@ class Segment:
         self, buffers: Sequence[Buffer], size_bytes: int, last_offset: int, max_timestamp: int
     ) -> None:
         """Write one batch at the end and note it in the indexes."""
-        largest = self._largest
-        if largest is None or self._offset_index is None:
-            largest = self.largest_timestamp
-            self._load_indexes()
-        file = self.file
-        position = file.size
-        file.append(buffers, size_bytes)
+        if self._largest is None or self._offset_index is None:
+            self._resume()
+        position = self.file.size
+        self.file.append(buffers, size_bytes)
         self.index(position, size_bytes, last_offset, max_timestamp)
 
     def index(self, position: int, size_bytes: int, last_offset: int, max_timestamp: int) -> None:
@@ -126,6 +123,19 @@ class Segment:
         self.next_offset = last_offset + 1
         if position == 0:
             self.first_timestamp = max_timestamp
+
+    def _resume(self) -> None:
+        """Get ready for the first append to a segment that an earlier run has left.
+
+        Its end was taken on trust; the batches behind the last index entry must agree.
+        """
+        index, _ = self._load_indexes()
+        assert self.largest_timestamp is not None
+        last_offset = self.next_offset - 1
+        for batch in self.walk(index.last_position):
+            last_offset = batch.last_offset
+        if last_offset + 1 > self.next_offset:
+            raise self.corrupt(0, f"there are batches up to {last_offset}, not {self.next_offset}")
 
     def is_full(self, size_bytes: int, last_offset: int, *, limit_bytes: int) -> bool:
         """Whether the next batch belongs into a new segment for want of room."""

@@ -1,0 +1,333 @@
+"""The data directory: whose it is, who has it open, and how it was left.
+
+    godel.json                      marks the directory as ours: format, cluster id, node id
+    meta.properties                 Kafka's: version=1, cluster.id, node.id, directory.id
+    .lock                           flock of the broker that runs on it
+    .kafka_cleanshutdown            there while no broker runs, if the last one stopped in order
+    *-offset-checkpoint             recovery points, log starts, high watermarks
+    <topic>-<partition>/            one folder per partition; `*-delete` is on its way out
+
+Everything that keeps a broker from running on a directory is a `DataDirectoryError`, whose message
+says what is wrong, where, and what to do.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from godel.clock import Clock, Randomness
+from godel.errors import StorageFailed
+from godel.storage import layout
+from godel.storage.checkpoint import (
+    DamagedCheckpoint,
+    read_offsets,
+    write_atomically,
+    write_offsets,
+)
+from godel.storage.files import FileLock, Files, join
+from godel.storage.log import Log
+from godel.storage.partition_metadata import id_text, parse_id, read_partition_metadata
+from godel.types import TopicId, TopicPartition
+
+FORMAT_VERSION = 1
+UNREMARKABLE = frozenset({layout.LOCK, "lost+found", layout.GODEL_JSON + layout.TEMPORARY})
+"""What may be in a directory that is otherwise empty."""
+CLEAN_SHUTDOWN_TEXT = b'{"version":0,"brokerEpoch":-1}'
+
+
+class DataDirectoryError(Exception):
+    """No broker can run on this directory. The message is for the operator."""
+
+
+class DataDirectory:
+    """An open data directory, locked until `close`. One per broker process."""
+
+    def __init__(self, path: str, files: Files, clock: Clock, randomness: Randomness) -> None:
+        self.path = path
+        self.files = files
+        self._clock = clock
+        self._randomness = randomness
+        self._lock: FileLock | None = None
+        self._written: dict[str, Mapping[TopicPartition, int]] = {}
+        self.cluster_id = ""
+        self.node_id = 0
+        self.directory_id = b""
+        self.is_new = False
+        self.was_clean = False
+        """The last broker stopped in good order: nothing needs to be checked."""
+        self.problems: list[str] = []
+        """What was found and worked around, a sentence each: for the operator's log."""
+        self.recovery_points: dict[TopicPartition, int] = {}
+        self.log_start_offsets: dict[TopicPartition, int] = {}
+        self.high_watermarks: dict[TopicPartition, int] = {}
+
+    @classmethod
+    def open(
+        cls,
+        path: str,
+        *,
+        files: Files,
+        clock: Clock,
+        randomness: Randomness,
+        node_id: int | None = None,
+        cluster_id: str | None = None,
+    ) -> DataDirectory:
+        """Open a directory of ours, or make an empty one ours.
+
+        `node_id` and `cluster_id`: what the directory must belong to; None takes what it says.
+        """
+        directory = cls(path, files, clock, randomness)
+        with directory._explained("open"):
+            files.make_folder(path)
+            directory._refuse_foreign()
+            directory._take_lock()
+            try:
+                directory._identify(node_id, cluster_id)
+                directory._take_stock()
+            except BaseException:
+                directory._release()
+                raise
+        return directory
+
+    @contextmanager
+    def _explained(self, action: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as failure:
+            raise DataDirectoryError(
+                f"cannot {action} the data directory {self.path}: {failure.strerror or failure} "
+                f"({failure.filename or self.path}); check its permissions, that the disk is "
+                "writable and has space left, or choose another directory with --data"
+            ) from failure
+
+    def _refuse_foreign(self) -> None:
+        names = {*self.files.list_files(self.path), *self.files.list_folders(self.path)}
+        if layout.GODEL_JSON in names:
+            return
+        if layout.META_PROPERTIES in names:
+            raise DataDirectoryError(
+                f"{self.path} is a data directory of Apache Kafka; take its partitions over with "
+                "`godel-broker import`, or choose another directory with --data"
+            )
+        foreign = sorted(names - UNREMARKABLE)
+        if foreign:
+            raise DataDirectoryError(
+                f"{self.path} is not empty and not a data directory of Gödel (it holds "
+                f"{foreign[0]!r}); choose an empty directory with --data"
+            )
+
+    def _take_lock(self) -> None:
+        try:
+            self._lock = self.files.lock(join(self.path, layout.LOCK))
+        except BlockingIOError:
+            raise DataDirectoryError(
+                f"{self.path} is in use by another broker; stop that one, or choose another "
+                "directory with --data"
+            ) from None
+
+    # Identity
+
+    def _identify(self, node_id: int | None, cluster_id: str | None) -> None:
+        path = join(self.path, layout.GODEL_JSON)
+        self.is_new = not self.files.exists(path)
+        if self.is_new:
+            self.cluster_id = cluster_id or id_text(self._randomness.uuid_bytes())
+            self.node_id = 1 if node_id is None else node_id
+            marker = {
+                "format_version": FORMAT_VERSION,
+                "cluster_id": self.cluster_id,
+                "node_id": self.node_id,
+            }
+            write_atomically(self.files, path, (json.dumps(marker, indent=2) + "\n").encode())
+        else:
+            self._read_marker(path)
+        for name, wanted, found in (
+            ("node.id", node_id, self.node_id),
+            ("cluster.id", cluster_id, self.cluster_id),
+        ):
+            if wanted is not None and wanted != found:
+                raise DataDirectoryError(
+                    f"{self.path} belongs to {name} {found}, but the configuration says {wanted}; "
+                    "correct the configuration, or choose another directory with --data"
+                )
+        self._check_properties()
+
+    def _read_marker(self, path: str) -> None:
+        try:
+            marker = json.loads(self.files.read(path))
+            version, cluster_id, node_id = (
+                marker["format_version"],
+                marker["cluster_id"],
+                marker["node_id"],
+            )
+            is_sound = type(version) is int and type(node_id) is int and isinstance(cluster_id, str)
+        except (ValueError, LookupError, TypeError):
+            is_sound = False
+        if not is_sound:
+            raise self._damaged(path)
+        if version > FORMAT_VERSION:
+            raise DataDirectoryError(
+                f"{self.path} was written in format {version}, this release reads up to "
+                f"{FORMAT_VERSION}; start the newer release of Gödel on it"
+            )
+        self.cluster_id, self.node_id = cluster_id, node_id
+
+    def _check_properties(self) -> None:
+        """Read Kafka's `meta.properties`, or write it: a crash may have come in between."""
+        path = join(self.path, layout.META_PROPERTIES)
+        if not self.files.exists(path):
+            self.directory_id = self._randomness.uuid_bytes()
+            text = (
+                f"version=1\ncluster.id={self.cluster_id}\nnode.id={self.node_id}\n"
+                f"directory.id={id_text(self.directory_id)}\n"
+            )
+            write_atomically(self.files, path, text.encode())
+            return
+        lines = self.files.read(path).decode(errors="replace").splitlines()
+        values = dict(line.split("=", 1) for line in lines if "=" in line)
+        if values.get("cluster.id") != self.cluster_id or values.get("node.id") != str(
+            self.node_id
+        ):
+            raise self._damaged(path)
+        try:
+            self.directory_id = parse_id(values.get("directory.id", ""))
+        except ValueError:
+            raise self._damaged(path) from None
+
+    def _damaged(self, path: str) -> DataDirectoryError:
+        return DataDirectoryError(
+            f"{path} is damaged; restore it from a backup, its partitions are untouched"
+        )
+
+    # How it was left
+
+    def _take_stock(self) -> None:
+        marker = join(self.path, layout.CLEAN_SHUTDOWN)
+        self.was_clean = self.is_new or self.files.exists(marker)
+        self.recovery_points = self._read_offsets(layout.RECOVERY_POINT_CHECKPOINT)
+        self.log_start_offsets = self._read_offsets(layout.LOG_START_CHECKPOINT)
+        self.high_watermarks = self._read_offsets(layout.HIGH_WATERMARK_CHECKPOINT)
+        if self.files.exists(marker):
+            self.files.remove(marker)
+        self.files.sync_folder(self.path)
+        for name in self.files.list_folders(self.path):
+            if layout.is_deleted_folder(name):
+                self.files.remove_folder(join(self.path, name))
+            elif layout.parse_partition_folder(name) is None and name not in UNREMARKABLE:
+                self.problems.append(f"the folder {join(self.path, name)} is left alone")
+
+    def _read_offsets(self, name: str) -> dict[TopicPartition, int]:
+        try:
+            return read_offsets(self.files, join(self.path, name))
+        except DamagedCheckpoint as damage:
+            self.problems.append(f"{damage}; every log is checked as after a crash")
+            self.was_clean = False
+            return {}
+
+    # Partitions
+
+    def partitions(self) -> list[TopicPartition]:
+        """The partitions that have a folder."""
+        parsed = map(layout.parse_partition_folder, self.files.list_folders(self.path))
+        return [partition for partition in parsed if partition is not None]
+
+    def partition_folder(self, partition: TopicPartition, topic_id: TopicId) -> str:
+        """The folder for a partition, which need not exist yet.
+
+        A folder of that name with another topic's id is set aside. Raises `DataDirectoryError`.
+        """
+        folder = join(self.path, layout.partition_folder(partition))
+        with self._explained("use"):
+            try:
+                found = read_partition_metadata(self.files, folder)
+            except DamagedCheckpoint as damage:
+                raise DataDirectoryError(f"{damage}; restore it from a backup") from None
+            if found is not None and found != topic_id:
+                unique = self._randomness.uuid_bytes()
+                aside = join(self.path, layout.stray_folder(partition, unique))
+                self.files.replace(folder, aside)
+                self.files.sync_folder(self.path)
+                self._forget(partition)
+                self.problems.append(f"{folder} is of topic {id_text(found)}: now {aside}")
+        return folder
+
+    def delete_partition(self, partition: TopicPartition, *, delay_ms: float) -> None:
+        """Take a partition's folder out of sight now and off the disk after the delay.
+
+        Its log is closed or abandoned before. A folder that is not there is fine.
+        """
+        folder = join(self.path, layout.partition_folder(partition))
+        deleted = join(self.path, layout.deleted_folder(partition, self._randomness.uuid_bytes()))
+        self._forget(partition)
+        with self._explained("delete from"):
+            try:
+                self.files.replace(folder, deleted)
+            except FileNotFoundError:
+                return
+            self.files.sync_folder(self.path)
+        self._clock.call_later(delay_ms, lambda: self._remove_folder(deleted))
+
+    def _remove_folder(self, folder: str) -> None:
+        try:
+            self.files.remove_folder(folder)
+        except OSError as failure:
+            self.problems.append(f"{folder} could not be removed: {failure}")
+
+    def _forget(self, partition: TopicPartition) -> None:
+        for offsets in (self.recovery_points, self.log_start_offsets, self.high_watermarks):
+            offsets.pop(partition, None)
+
+    # Checkpoints and the end
+
+    def write_checkpoints(
+        self, logs: Mapping[TopicPartition, Log], high_watermarks: Mapping[TopicPartition, int]
+    ) -> None:
+        """Write how far the open logs are, and keep what is known of the others. Raises OSError.
+
+        The log starts go first: a recovery point may rest on one (`Log.truncate_prefix`).
+        """
+        for partition, log in logs.items():
+            self.recovery_points[partition] = log.checkpoint()
+            if log.log_start_offset > log.segments[0].base_offset:
+                self.log_start_offsets[partition] = log.log_start_offset
+            else:
+                self.log_start_offsets.pop(partition, None)
+        self.high_watermarks.update(high_watermarks)
+        for name, offsets in (
+            (layout.LOG_START_CHECKPOINT, self.log_start_offsets),
+            (layout.RECOVERY_POINT_CHECKPOINT, self.recovery_points),
+            (layout.HIGH_WATERMARK_CHECKPOINT, self.high_watermarks),
+        ):
+            if self._written.get(name) != offsets:
+                write_offsets(self.files, join(self.path, name), offsets)
+                self._written[name] = dict(offsets)
+
+    def close(
+        self, logs: Mapping[TopicPartition, Log], high_watermarks: Mapping[TopicPartition, int]
+    ) -> bool:
+        """Close the logs and let the directory go; True: the next start need not check anything.
+
+        After an unclean start that is so only if every log was opened, and thereby checked.
+        """
+        is_clean = self.was_clean or set(self.partitions()) <= set(logs)
+        for log in logs.values():
+            try:
+                log.close()
+            except StorageFailed:
+                is_clean = False
+        try:
+            self.write_checkpoints(logs, high_watermarks)
+            if is_clean:
+                marker = join(self.path, layout.CLEAN_SHUTDOWN)
+                write_atomically(self.files, marker, CLEAN_SHUTDOWN_TEXT)
+        except OSError:
+            is_clean = False
+        self._release()
+        return is_clean
+
+    def _release(self) -> None:
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None

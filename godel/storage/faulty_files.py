@@ -1,0 +1,225 @@
+"""The door to a disk that fails: files in memory that remember what was synced.
+
+Every operation has a number and may be made to fail (`faults`) or to be the last one before a power
+cut (`crash_at`). `after_crash` is the disk as the next start finds it: synced bytes and folders for
+certain; of the rest nothing, or whatever a source of randomness picks, torn writes included. For
+tests, ours and those of the broker's users.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from enum import Enum
+from typing import NamedTuple
+
+from godel.clock import Randomness
+from godel.storage.memory_files import FileNode, FolderNode, MemoryFile, MemoryFiles
+from godel.types import Buffer
+
+
+class Kind(Enum):
+    """What is done to the disk."""
+
+    READ = "read"
+    APPEND = "append"
+    TRUNCATE = "truncate"
+    SYNC = "sync"
+    SYNC_FOLDER = "sync folder"
+    LINK = "link"
+    UNLINK = "unlink"
+    RENAME = "rename"
+
+
+class Operation(NamedTuple):
+    """`number` counts from 1; reads are not counted and have the number of what came before."""
+
+    number: int
+    kind: Kind
+    path: str
+
+
+class Fault(NamedTuple):
+    """An error for an operation. An append may leave bytes behind that nobody takes back."""
+
+    error: int
+    written_bytes: int = 0
+
+
+class PowerCut(Exception):
+    """The machine is off: raised by the operation `crash_at` and by all after it."""
+
+
+Faults = Callable[[Operation], Fault | None]
+
+
+class FaultyNode(FileNode):
+    """A file's bytes, those that are durable, and the changes since in order."""
+
+    __slots__ = ("changes", "durable")
+
+    def __init__(self, data: bytes = b"") -> None:
+        super().__init__()
+        self.data += data
+        self.durable = data
+        self.changes: list[tuple[int, bytes | None]] = []
+        """Position and bytes of a write; None instead of bytes: cut off there."""
+
+    def after_crash(self, randomness: Randomness | None) -> FaultyNode:
+        data = bytearray(self.durable)
+        for position, written in self.changes if randomness is not None else ():
+            assert randomness is not None
+            fate = randomness.below(4)
+            if fate == 0:
+                continue
+            if written is None:
+                del data[position:]
+                continue
+            kept = written if fate > 1 else written[: randomness.below(len(written) + 1)]
+            data.extend(bytes(max(position - len(data), 0)))
+            data[position : position + len(kept)] = kept
+        return FaultyNode(bytes(data))
+
+
+class FaultyFolder(FolderNode):
+    """A folder's entries, those that are durable, and the changes since in order."""
+
+    __slots__ = ("changes", "durable")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.durable: dict[str, FileNode | FolderNode] = {}
+        self.changes: list[tuple[Kind, str, str, FileNode | FolderNode]] = []
+
+    def after_crash(self, randomness: Randomness | None) -> FaultyFolder:
+        entries = dict(self.durable)
+        count = 0 if randomness is None else randomness.below(len(self.changes) + 1)
+        for kind, name, target, node in self.changes[:count]:
+            if kind is Kind.LINK:
+                entries[name] = node
+            elif kind is Kind.UNLINK:
+                del entries[name]
+            else:
+                entries[target] = entries.pop(name)
+        folder = FaultyFolder()
+        for name, node in entries.items():
+            assert isinstance(node, FaultyNode | FaultyFolder)
+            folder.entries[name] = node.after_crash(randomness)
+        folder.durable = dict(folder.entries)
+        return folder
+
+
+class FaultyFile(MemoryFile):
+    """A file of `FaultyFiles`."""
+
+    __slots__ = ()
+
+    _files: FaultyFiles
+
+    def append(self, buffers: Sequence[Buffer], size_bytes: int) -> None:
+        node = self._faulty_node()
+        data = b"".join(buffers)
+        assert len(data) == size_bytes
+        position = len(node.data)
+        fault = self._files.step(Kind.APPEND, self.path)
+        if fault is not None:
+            left = data[: fault.written_bytes]
+            node.data += left
+            node.changes.append((position, left))
+            raise OSError(fault.error, "injected", self.path)
+        node.changes.append((position, data))
+        super().append((data,), size_bytes)
+
+    def pread(self, position: int, size_bytes: int) -> bytes:
+        self._files.check(Kind.READ, self.path)
+        return super().pread(position, size_bytes)
+
+    def sync(self) -> None:
+        node = self._faulty_node()
+        self._files.check(Kind.SYNC, self.path)
+        node.durable = bytes(node.data)
+        node.changes.clear()
+
+    def truncate(self, size_bytes: int) -> None:
+        node = self._faulty_node()
+        self._files.check(Kind.TRUNCATE, self.path)
+        grown = bytes(max(size_bytes - len(node.data), 0))
+        node.changes.append((len(node.data), grown) if grown else (size_bytes, None))
+        super().truncate(size_bytes)
+
+    def _faulty_node(self) -> FaultyNode:
+        node = self._node or self._open(create=True)
+        assert isinstance(node, FaultyNode)
+        return node
+
+
+class FaultyFiles(MemoryFiles):
+    """A disk that may fail at any operation and forgets what was not synced."""
+
+    def __init__(self, *, faults: Faults | None = None, crash_at: int | None = None) -> None:
+        super().__init__()
+        self._root = FaultyFolder()
+        self.faults = faults
+        self.crash_at = crash_at
+        self.operations = 0
+
+    def after_crash(self, randomness: Randomness | None = None) -> FaultyFiles:
+        """The disk after a power cut now. Without `randomness` all that is unsynced is gone."""
+        disk = FaultyFiles()
+        assert isinstance(self._root, FaultyFolder)
+        disk._root = self._root.after_crash(randomness)
+        return disk
+
+    def step(self, kind: Kind, path: str) -> Fault | None:
+        """Count an operation; what is to happen to it."""
+        if kind is not Kind.READ:
+            self.operations += 1
+        if self.crash_at is not None and self.operations >= self.crash_at:
+            raise PowerCut(f"before operation {self.operations}, {kind.value} {path}")
+        if self.faults is None:
+            return None
+        return self.faults(Operation(self.operations, kind, path))
+
+    def check(self, kind: Kind, path: str) -> None:
+        fault = self.step(kind, path)
+        if fault is not None:
+            raise OSError(fault.error, "injected", path)
+
+    def open(self, path: str, size_bytes: int | None = None) -> FaultyFile:
+        if size_bytes is None:
+            size_bytes = self.size(path) if self.exists(path) else 0
+        return FaultyFile(self, path, size_bytes)
+
+    def read(self, path: str) -> bytes:
+        self.check(Kind.READ, path)
+        return super().read(path)
+
+    def sync_folder(self, folder: str) -> None:
+        node = self.folder_node(folder)
+        assert isinstance(node, FaultyFolder)
+        self.check(Kind.SYNC_FOLDER, folder)
+        node.durable = dict(node.entries)
+        node.changes.clear()
+
+    def link(self, folder: FolderNode, name: str, node: FileNode | FolderNode) -> None:
+        assert isinstance(folder, FaultyFolder)
+        self.check(Kind.LINK, name)
+        folder.changes.append((Kind.LINK, name, "", node))
+        super().link(folder, name, node)
+
+    def unlink(self, folder: FolderNode, name: str) -> None:
+        assert isinstance(folder, FaultyFolder)
+        self.check(Kind.UNLINK, name)
+        folder.changes.append((Kind.UNLINK, name, "", folder.entries[name]))
+        super().unlink(folder, name)
+
+    def move(self, folder: FolderNode, source: str, target: str) -> None:
+        assert isinstance(folder, FaultyFolder)
+        self.check(Kind.RENAME, source)
+        folder.changes.append((Kind.RENAME, source, target, folder.entries[source]))
+        super().move(folder, source, target)
+
+    def new_file_node(self) -> FaultyNode:
+        return FaultyNode()
+
+    def new_folder_node(self) -> FaultyFolder:
+        return FaultyFolder()

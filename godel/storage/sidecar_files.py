@@ -1,0 +1,79 @@
+"""What a partition keeps beside its batches: topic id, leader epochs, producer snapshots.
+
+The files are written and read here; what they mean is the broker's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from godel.records.partition_log import EpochStart, ProducerEntry
+from godel.storage import layout, retention
+from godel.storage.checkpoint import DamagedCheckpoint
+from godel.storage.files import File, Files, join
+from godel.storage.leader_epoch_checkpoint import read_leader_epochs, write_leader_epochs
+from godel.storage.partition_metadata import read_partition_metadata, write_partition_metadata
+from godel.storage.producer_snapshot import DamagedSnapshot, read_producers, write_producers
+from godel.types import TopicId
+
+
+class SidecarFiles:
+    """The files beside the segments of one log, which owns this."""
+
+    __slots__ = ("_files", "_folder", "_snapshots")
+
+    def __init__(self, files: Files, folder: str, snapshot_offsets: set[int]) -> None:
+        self._files = files
+        self._folder = folder
+        self._snapshots = snapshot_offsets
+
+    def topic_id(self) -> TopicId | None:
+        """Raises `DamagedCheckpoint`, OSError."""
+        return read_partition_metadata(self._files, self._folder)
+
+    def write_topic_id(self, topic_id: TopicId) -> File:
+        """Returns the file, which is not synced yet."""
+        write_partition_metadata(self._files, self._folder, topic_id)
+        return self._files.open(join(self._folder, layout.PARTITION_METADATA))
+
+    def leader_epochs(self, seen: Sequence[EpochStart], end_offset: int) -> list[EpochStart]:
+        """The checkpointed epochs within the log, and later ones that its batches carry."""
+        try:
+            kept = read_leader_epochs(self._files, self._folder)
+        except (DamagedCheckpoint, OSError):
+            kept = []
+        merged = [entry for entry in kept if entry.start_offset <= end_offset]
+        for entry in seen:
+            if not merged or entry.epoch > merged[-1].epoch:
+                merged.append(entry)
+        return merged
+
+    def write_leader_epochs(self, epochs: Sequence[EpochStart]) -> None:
+        write_leader_epochs(self._files, self._folder, epochs)
+
+    def latest_producers(self, end_offset: int) -> tuple[int, list[ProducerEntry]] | None:
+        """The newest whole snapshot up to `end_offset`, and its offset."""
+        for offset in sorted(self._snapshots, reverse=True):
+            if offset <= end_offset:
+                try:
+                    return offset, read_producers(self._files, self._folder, offset)
+                except (DamagedSnapshot, OSError):
+                    continue
+        return None
+
+    def write_producers(
+        self, offset: int, producers: Sequence[ProducerEntry], bases: Collection[int]
+    ) -> File:
+        """Write a snapshot and drop those that no segment begins with; returns the file."""
+        write_producers(self._files, self._folder, offset, producers)
+        self._snapshots.add(offset)
+        self.forget_snapshots(bases)
+        return self._files.open(retention.snapshot_path(self._folder, offset))
+
+    def forget_snapshots(self, bases: Collection[int]) -> None:
+        """Keep the snapshots of the segments there are, and the newest one."""
+        kept = {*bases, max(self._snapshots, default=0)}
+        for offset in self._snapshots - kept:
+            path = retention.snapshot_path(self._folder, offset)
+            retention.remove_files(self._files, [path])
+        self._snapshots &= kept
