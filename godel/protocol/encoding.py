@@ -221,6 +221,7 @@ class EncodeCompiler:
         item = self.variable("o")
         self.emit(f"for {item} in {made}:")
         self.depth += 1
+        before = len(self.lines)
         if not isinstance(element, Primitive):
             self.struct(element, item)
         elif element.format:
@@ -228,6 +229,8 @@ class EncodeCompiler:
         else:
             self.sized(element, item, nullable=False, compact=self.flexible)
         self.flush()
+        if len(self.lines) == before:  # a struct without any field in this version
+            self.emit("pass")
         self.depth -= 1
 
     def tags(self, cls: type[Message], made: str, fields: list[Field]) -> None:

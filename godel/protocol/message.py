@@ -250,7 +250,15 @@ def shared_default(cls: type[Message]) -> Message:
     def refuse(_self: Message, _name: str, _value: object) -> None:
         raise AttributeError(f"{cls.__name__} is a shared default: assign a new one to change it")
 
-    namespace = {"_shared": True, "__setattr__": refuse, "__reduce__": lambda _: (cls, ())}
+    def make(_cls: type[Message], *args: Any, **values: Any) -> Message:
+        return cls(*args, **values)
+
+    namespace = {
+        "_shared": True,
+        "__new__": make,
+        "__setattr__": refuse,
+        "__reduce__": lambda _: (cls, ()),
+    }
     read_only = typing.cast(type[Message], MessageType(cls.__name__, (cls,), namespace))
     shared = object.__new__(read_only)
     for field in fields_of(cls):

@@ -96,9 +96,7 @@ def skip_tags(data: Buffer, at: int, first: int, left: int) -> tuple[int, int]:
 
 
 def too_many(name: str, count: int, remaining: int) -> DecodeError:
-    return DecodeError(
-        f"{name} cannot have {count} elements in the {remaining} bytes that are left"
-    )
+    return DecodeError(f"{count} elements of {name} are too many, {remaining} bytes are left")
 
 
 def malformed(name: str, version: int, at: int, cause: Exception) -> DecodeError:
