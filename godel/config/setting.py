@@ -77,6 +77,10 @@ class Setting:
     def attribute(self) -> str:
         return self.name.replace(".", "_")
 
+    @property
+    def default_text(self) -> str | None:
+        return self.format(self.default)
+
     def parse(self, text: str) -> Value:
         """The value that a text stands for. Raises `InvalidValue` with Kafka's kind of message."""
         value = self._convert(text.strip())

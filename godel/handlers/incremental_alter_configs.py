@@ -1,0 +1,62 @@
+"""IncrementalAlterConfigs (key 44): change settings of topics, brokers and groups while they run.
+
+Operations: 0 set, 1 delete, 2 append, 3 subtract. v1: flexible. A broker can be changed only where
+Kafka calls the setting dynamic; an empty broker name means all. Deviations from Kafka: an unknown
+broker setting and an unknown operation answer INVALID_REQUEST (Kafka: stored; a server error);
+broker loggers and client metrics do not exist here.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from godel.broker.broker import Broker
+from godel.broker.context import RequestContext
+from godel.errors import ApiError, ErrorCode
+from godel.handlers.describe_configs import BROKER, GROUP, TOPIC, broker_id, unknown_type
+from godel.metadata.alterations import Alteration, alter_broker, alter_group, alter_topic
+from godel.protocol.messages.incremental_alter_configs import (
+    AlterConfigsResource,
+    AlterConfigsResourceResponse,
+    IncrementalAlterConfigsRequest,
+    IncrementalAlterConfigsResponse,
+)
+
+
+async def handle(
+    context: RequestContext, request: IncrementalAlterConfigsRequest
+) -> IncrementalAlterConfigsResponse:
+    times = Counter((each.resource_type, each.resource_name) for each in request.resources)
+    responses: list[AlterConfigsResourceResponse] = []
+    for resource in request.resources:
+        response = AlterConfigsResourceResponse(
+            error_message=None,
+            resource_type=resource.resource_type,
+            resource_name=resource.resource_name,
+        )
+        try:
+            if times[(resource.resource_type, resource.resource_name)] > 1:
+                raise ApiError(ErrorCode.INVALID_REQUEST, "A resource is named more than once.")
+            await alter(context.broker, resource, validate_only=request.validate_only)
+        except ApiError as refusal:
+            response.error_code = refusal.code
+            response.error_message = refusal.message
+        responses.append(response)
+    return IncrementalAlterConfigsResponse(responses=responses)
+
+
+async def alter(broker: Broker, resource: AlterConfigsResource, *, validate_only: bool) -> None:
+    metadata = broker.metadata
+    name = resource.resource_name
+    alterations = [
+        Alteration(each.name, each.config_operation, each.value) for each in resource.configs
+    ]
+    if resource.resource_type == TOPIC:
+        await alter_topic(metadata, name, alterations, validate_only=validate_only)
+    elif resource.resource_type == BROKER:
+        whose = broker_id(broker, name)
+        await alter_broker(metadata, whose, alterations, validate_only=validate_only)
+    elif resource.resource_type == GROUP:
+        await alter_group(metadata, name, alterations, validate_only=validate_only)
+    else:
+        raise unknown_type(resource.resource_type)
