@@ -200,7 +200,7 @@ def parse_records(block: bytes, header: BatchHeader) -> Iterator[Record]:
             if length < 0 or end > size:
                 raise CorruptBatch(f"record length {length} with {size - at} bytes left")
             at += 1  # attributes of a record: no bit has a meaning
-            timestamp_delta, at = _read_varint(block, at, limit_bits=64)
+            timestamp_delta, at = _read_varint(block, at, 64)
             offset_delta, at = _read_varint(block, at)
             if not previous_delta < offset_delta <= last_offset_delta:
                 raise CorruptBatch(f"offset delta {offset_delta} after {previous_delta}")
@@ -220,7 +220,10 @@ def parse_records(block: bytes, header: BatchHeader) -> Iterator[Record]:
                     raise CorruptBatch(f"timestamp {timestamp}")
             else:
                 timestamp = append_timestamp
-            yield Record(base_offset + offset_delta, timestamp, key, value, headers)
+            record: Record = _new_tuple(
+                Record, (base_offset + offset_delta, timestamp, key, value, headers)
+            )
+            yield record
     except IndexError:
         raise CorruptBatch("a record runs past the end of its batch") from None
     if at != size:
@@ -250,7 +253,14 @@ def _read_varint(block: bytes, at: int, limit_bits: int = 32) -> tuple[int, int]
     byte = block[at]
     if byte < 0x80:
         return (byte >> 1) ^ -(byte & 1), at + 1
-    raw, shift = byte & 0x7F, 7
+    raw = byte & 0x7F
+    at += 1
+    byte = block[at]
+    if byte < 0x80:  # up to 8191, or a timestamp eight seconds away: worth a path of its own
+        raw |= byte << 7
+        return (raw >> 1) ^ -(raw & 1), at + 1
+    raw |= (byte & 0x7F) << 7
+    shift = 14
     while True:
         at += 1
         byte = block[at]

@@ -1,14 +1,13 @@
 """What a produced batch must be before it may enter a log (Kafka's `LogValidator`).
 
-The fast path reads the header and the CRC and hands the client's bytes on untouched: that is all
-for a CreateTime topic that is not compacted, when the header's own timestamps lie within bounds.
-Records are looked at one by one where the header cannot answer: compacted topics (keys), timestamps
-beyond a bound, a batch whose codec differs from the topic's `compression.type`.
+The fast path reads header and CRC and hands the client's bytes on untouched. Records are looked at
+where the header cannot answer: compacted topics (keys), timestamps beyond a bound, a batch whose
+codec is not the topic's `compression.type`.
 
-Deviations: Kafka unfolds every batch, we trust an honest header, so a client can store a block that
-only readers find to be nonsense. Where we look, offset deltas must be 0..n-1 (Kafka renumbers).
-A block that does not unfold answers INVALID_RECORD, so that nobody sends it again. Bytes after the
-batch are refused, also when they are too few for a second one. A producer id needs an epoch.
+Deviations: Kafka looks into every batch, we trust an honest header, so readers may find a stored
+block to be nonsense. Where we look, offset deltas must be 0..n-1 (Kafka renumbers compressed ones),
+at most `RECORDS_LIMIT` of them. What does not unfold is INVALID_RECORD, so that nobody retries.
+Bytes behind the batch are refused, also too few for a second one. A producer id needs an epoch.
 """
 
 from __future__ import annotations
@@ -42,6 +41,9 @@ UNLIMITED_MS = 2**63 - 1
 
 RECORD_ERRORS_LIMIT = 100
 """Kafka lists every rejected record of a batch; a million of them would be an answer of 100 MB."""
+
+RECORDS_LIMIT = 1_000_000
+"""In a batch that has to be looked into, which takes a second then; honest ones have thousands."""
 
 _MAGIC_OFFSET = 16
 _CODECS = {
@@ -207,6 +209,10 @@ def _check_records(
     error: str | None
     code = ErrorCode.INVALID_RECORD
     newest = NO_TIMESTAMP
+    if header.records_count > RECORDS_LIMIT:
+        raise InvalidRecord(
+            ErrorCode.INVALID_RECORD, f"{header.records_count} records, limit {RECORDS_LIMIT}"
+        )
     try:
         block = records_block(data, header)
         for index, record in enumerate(parse_records(block, header)):

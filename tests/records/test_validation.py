@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from godel.errors import ApiError, ErrorCode
+from godel.records import validation
 from godel.records.batch import (
     LOG_APPEND_TIME_BIT,
     check_crc,
@@ -302,6 +303,13 @@ def test_the_list_of_refused_records_is_bounded() -> None:
     refused = refusal(keyless, COMPACTED)
     assert isinstance(refused, InvalidRecord)
     assert len(refused.record_errors) == RECORD_ERRORS_LIMIT
+
+
+def test_a_batch_of_too_many_records_is_not_looked_into(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(validation, "RECORDS_LIMIT", 3)
+    check(batch(*[NOW_MS] * 3), COMPACTED)
+    check(batch(*[NOW_MS] * 4))
+    assert refusal(batch(*[NOW_MS] * 4), COMPACTED).code is ErrorCode.INVALID_RECORD
 
 
 # -- compression.type ------------------------------------------------------------------------------
