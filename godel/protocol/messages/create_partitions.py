@@ -1,4 +1,4 @@
-"""CreatePartitions messages."""
+"""CreatePartitions (key 37): give topics more partitions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from godel.protocol.types import int16, int32, string
 
 
 class CreatePartitionsRequest(Message, api_key=37, versions=(0, 3), flexible_since=2):
-    """TODO."""
+    """Topics to enlarge."""
 
     topics: list[CreatePartitionsTopic] = field()
     timeout_ms: int32 = 0
@@ -15,28 +15,28 @@ class CreatePartitionsRequest(Message, api_key=37, versions=(0, 3), flexible_sin
 
 
 class CreatePartitionsTopic(Message):
-    """TODO."""
+    """One topic and how many partitions it shall have in all."""
 
     name: string = ""
-    count: int32 = 0
-    assignments: list[CreatePartitionsAssignment] | None = field()
+    count: int32 = 0  # in all, not in addition
+    assignments: list[CreatePartitionsAssignment] | None = field()  # null: let the broker choose
 
 
 class CreatePartitionsAssignment(Message):
-    """TODO."""
+    """Which brokers hold one of the new partitions."""
 
     broker_ids: list[int32] = field()
 
 
 class CreatePartitionsResponse(Message, api_key=37, versions=(0, 3), flexible_since=2):
-    """TODO."""
+    """What became of them."""
 
     throttle_time_ms: int32 = 0
     results: list[CreatePartitionsTopicResult] = field()
 
 
 class CreatePartitionsTopicResult(Message):
-    """TODO."""
+    """The outcome for one topic."""
 
     name: string = ""
     error_code: int16 = 0

@@ -1,4 +1,4 @@
-"""DeleteGroups messages."""
+"""DeleteGroups (key 42): forget empty groups and their offsets."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from godel.protocol.types import int16, int32, string
 
 
 class DeleteGroupsRequest(Message, api_key=42, versions=(0, 3), flexible_since=2):
-    """TODO."""
+    """Groups to delete."""
 
     groups_names: list[string] = field()
 
 
 class DeleteGroupsResponse(Message, api_key=42, versions=(0, 3), flexible_since=2):
-    """TODO."""
+    """What became of them."""
 
     throttle_time_ms: int32 = 0
     results: list[DeletableGroupResult] = field()
 
 
 class DeletableGroupResult(Message):
-    """TODO."""
+    """The outcome for one group."""
 
     group_id: string = ""
     error_code: int16 = 0

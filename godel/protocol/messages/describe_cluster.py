@@ -1,4 +1,4 @@
-"""DescribeCluster messages."""
+"""DescribeCluster (key 60): cluster id, controller and brokers (KIP-700)."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from godel.protocol.types import int8, int16, int32, string
 
 
 class DescribeClusterRequest(Message, api_key=60, versions=(0, 2), flexible_since=0):
-    """TODO."""
+    """What to say about the cluster."""
 
     include_cluster_authorized_operations: bool = False
-    endpoint_type: int8 = since(1, default=1)
-    include_fenced_brokers: bool = since(2)
+    endpoint_type: int8 = since(1, default=1)  # 1 brokers, 2 controllers
+    include_fenced_brokers: bool = since(2)  # KIP-1073
 
 
 class DescribeClusterResponse(Message, api_key=60, versions=(0, 2), flexible_since=0):
-    """TODO."""
+    """The cluster."""
 
     throttle_time_ms: int32 = 0
     error_code: int16 = 0
@@ -24,11 +24,12 @@ class DescribeClusterResponse(Message, api_key=60, versions=(0, 2), flexible_sin
     cluster_id: string = ""
     controller_id: int32 = -1
     brokers: list[DescribeClusterBroker] = field()
+    # bits by AclOperation; this when not asked
     cluster_authorized_operations: int32 = -2147483648
 
 
 class DescribeClusterBroker(Message):
-    """TODO."""
+    """One broker."""
 
     broker_id: int32 = 0
     host: string = ""

@@ -1,4 +1,4 @@
-"""DescribeConfigs messages."""
+"""DescribeConfigs (key 32): settings of topics, brokers and groups, and where they come from."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from godel.protocol.types import int8, int16, int32, string
 
 
 class DescribeConfigsRequest(Message, api_key=32, versions=(1, 4), flexible_since=4):
-    """TODO."""
+    """Whose settings to read."""
 
     resources: list[DescribeConfigsResource] = field()
     include_synonyms: bool = False
@@ -15,22 +15,22 @@ class DescribeConfigsRequest(Message, api_key=32, versions=(1, 4), flexible_sinc
 
 
 class DescribeConfigsResource(Message):
-    """TODO."""
+    """One topic, broker or group."""
 
-    resource_type: int8 = 0
+    resource_type: int8 = 0  # 2 topic, 4 broker, 8 broker logger, 32 group
     resource_name: string = ""
-    configuration_keys: list[string] | None = field()
+    configuration_keys: list[string] | None = field()  # null: all
 
 
 class DescribeConfigsResponse(Message, api_key=32, versions=(1, 4), flexible_since=4):
-    """TODO."""
+    """The settings."""
 
     throttle_time_ms: int32 = 0
     results: list[DescribeConfigsResult] = field()
 
 
 class DescribeConfigsResult(Message):
-    """TODO."""
+    """The settings of one resource."""
 
     error_code: int16 = 0
     error_message: string | None = ""
@@ -40,12 +40,12 @@ class DescribeConfigsResult(Message):
 
 
 class DescribeConfigsResourceResult(Message):
-    """TODO."""
+    """One setting."""
 
     name: string = ""
-    value: string | None = ""
+    value: string | None = ""  # null when sensitive
     read_only: bool = False
-    config_source: int8 = -1
+    config_source: int8 = -1  # 1 topic, 2-4 broker, 5 default, 8 group
     is_sensitive: bool = False
     synonyms: list[DescribeConfigsSynonym] = field()
     config_type: int8 = since(3, ignorable=True)
@@ -53,7 +53,7 @@ class DescribeConfigsResourceResult(Message):
 
 
 class DescribeConfigsSynonym(Message):
-    """TODO."""
+    """Another place that gives the setting a value, most specific first."""
 
     name: string = ""
     value: string | None = ""

@@ -1,4 +1,7 @@
-"""FindCoordinator messages."""
+"""FindCoordinator (key 10): which broker coordinates a group, transactional id or share group.
+
+v4 asks for several keys at once (KIP-699): either the single fields are used or the lists.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +10,15 @@ from godel.protocol.types import int8, int16, int32, string
 
 
 class FindCoordinatorRequest(Message, api_key=10, versions=(0, 6), flexible_since=3):
-    """TODO."""
+    """Whose coordinator to find."""
 
     key: string = until(3)
-    key_type: int8 = since(1)
+    key_type: int8 = since(1)  # 0 group, 1 transaction, 2 share
     coordinator_keys: list[string] = since(4)
 
 
 class FindCoordinatorResponse(Message, api_key=10, versions=(0, 6), flexible_since=3):
-    """TODO."""
+    """The coordinator, or coordinators."""
 
     throttle_time_ms: int32 = since(1, ignorable=True)
     error_code: int16 = until(3)
@@ -27,7 +30,7 @@ class FindCoordinatorResponse(Message, api_key=10, versions=(0, 6), flexible_sin
 
 
 class Coordinator(Message):
-    """TODO."""
+    """The coordinator of one key."""
 
     key: string = ""
     node_id: int32 = 0

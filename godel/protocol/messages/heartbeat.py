@@ -1,4 +1,4 @@
-"""Heartbeat messages."""
+"""Heartbeat (key 12): a member of a classic group is alive."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from godel.protocol.types import int16, int32, string
 
 
 class HeartbeatRequest(Message, api_key=12, versions=(0, 4), flexible_since=4):
-    """TODO."""
+    """Which member is alive."""
 
     group_id: string = ""
     generation_id: int32 = 0
@@ -16,7 +16,7 @@ class HeartbeatRequest(Message, api_key=12, versions=(0, 4), flexible_since=4):
 
 
 class HeartbeatResponse(Message, api_key=12, versions=(0, 4), flexible_since=4):
-    """TODO."""
+    """Whether it still belongs, or must rejoin."""
 
     throttle_time_ms: int32 = since(1, ignorable=True)
     error_code: int16 = 0

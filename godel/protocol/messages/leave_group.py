@@ -1,4 +1,7 @@
-"""LeaveGroup messages."""
+"""LeaveGroup (key 13): members leave a classic group.
+
+One member by id up to v2, a list since v3 (KIP-345).
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from godel.protocol.types import int16, int32, string
 
 
 class LeaveGroupRequest(Message, api_key=13, versions=(0, 5), flexible_since=4):
-    """TODO."""
+    """Who leaves."""
 
     group_id: string = ""
     member_id: string = until(2)
@@ -15,15 +18,15 @@ class LeaveGroupRequest(Message, api_key=13, versions=(0, 5), flexible_since=4):
 
 
 class MemberIdentity(Message):
-    """TODO."""
+    """A member by its id, or a static one by its instance id."""
 
     member_id: string = ""
     group_instance_id: string | None = None
-    reason: string | None = since(5, default=None, ignorable=True)
+    reason: string | None = since(5, default=None, ignorable=True)  # KIP-800
 
 
 class LeaveGroupResponse(Message, api_key=13, versions=(0, 5), flexible_since=4):
-    """TODO."""
+    """Whether they left."""
 
     throttle_time_ms: int32 = since(1, ignorable=True)
     error_code: int16 = 0
@@ -31,7 +34,7 @@ class LeaveGroupResponse(Message, api_key=13, versions=(0, 5), flexible_since=4)
 
 
 class MemberResponse(Message):
-    """TODO."""
+    """The outcome for one member."""
 
     member_id: string = ""
     group_instance_id: string | None = ""

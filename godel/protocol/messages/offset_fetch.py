@@ -1,4 +1,8 @@
-"""OffsetFetch messages."""
+"""OffsetFetch (key 9): read the offsets a group has committed.
+
+v8 asks for several groups at once (KIP-709): the top-level fields end with v7. v10 names topics
+by id.
+"""
 
 from __future__ import annotations
 
@@ -7,32 +11,33 @@ from godel.protocol.types import int16, int32, int64, string, uuid
 
 
 class OffsetFetchRequest(Message, api_key=9, versions=(1, 10), flexible_since=6):
-    """TODO."""
+    """Which offsets to read."""
 
     group_id: string = until(7)
+    # null: every topic with an offset
     topics: list[OffsetFetchRequestTopic] | None = until(7, nullable_since=2)
     groups: list[OffsetFetchRequestGroup] = since(8)
-    require_stable: bool = since(7)
+    require_stable: bool = since(7)  # refuse offsets with an open transaction (KIP-447)
 
 
 class OffsetFetchRequestTopic(Message):
-    """TODO."""
+    """Partitions of one topic, up to v7."""
 
     name: string = ""
     partition_indexes: list[int32] = field()
 
 
 class OffsetFetchRequestGroup(Message):
-    """TODO."""
+    """One group to ask about."""
 
     group_id: string = ""
-    member_id: string | None = since(9, default=None, ignorable=True)
+    member_id: string | None = since(9, default=None, ignorable=True)  # members of KIP-848 groups
     member_epoch: int32 = since(9, default=-1, ignorable=True)
-    topics: list[OffsetFetchRequestTopics] | None = field()
+    topics: list[OffsetFetchRequestTopics] | None = field()  # null: every topic with an offset
 
 
 class OffsetFetchRequestTopics(Message):
-    """TODO."""
+    """Partitions of one topic, since v8."""
 
     name: string = until(9, ignorable=True)
     topic_id: uuid = since(10, ignorable=True)
@@ -40,7 +45,7 @@ class OffsetFetchRequestTopics(Message):
 
 
 class OffsetFetchResponse(Message, api_key=9, versions=(1, 10), flexible_since=6):
-    """TODO."""
+    """The committed offsets."""
 
     throttle_time_ms: int32 = since(3, ignorable=True)
     topics: list[OffsetFetchResponseTopic] = until(7)
@@ -49,14 +54,14 @@ class OffsetFetchResponse(Message, api_key=9, versions=(1, 10), flexible_since=6
 
 
 class OffsetFetchResponseTopic(Message):
-    """TODO."""
+    """The part of one topic, up to v7."""
 
     name: string = ""
     partitions: list[OffsetFetchResponsePartition] = field()
 
 
 class OffsetFetchResponsePartition(Message):
-    """TODO."""
+    """One committed offset, up to v7; -1 when there is none."""
 
     partition_index: int32 = 0
     committed_offset: int64 = 0
@@ -66,7 +71,7 @@ class OffsetFetchResponsePartition(Message):
 
 
 class OffsetFetchResponseGroup(Message):
-    """TODO."""
+    """The answer for one group."""
 
     group_id: string = ""
     topics: list[OffsetFetchResponseTopics] = field()
@@ -74,7 +79,7 @@ class OffsetFetchResponseGroup(Message):
 
 
 class OffsetFetchResponseTopics(Message):
-    """TODO."""
+    """The part of one topic, since v8."""
 
     name: string = until(9, ignorable=True)
     topic_id: uuid = since(10, ignorable=True)
@@ -82,7 +87,7 @@ class OffsetFetchResponseTopics(Message):
 
 
 class OffsetFetchResponsePartitions(Message):
-    """TODO."""
+    """One committed offset, since v8; -1 when there is none."""
 
     partition_index: int32 = 0
     committed_offset: int64 = 0

@@ -1,4 +1,4 @@
-"""SyncGroup messages."""
+"""SyncGroup (key 14): the leader hands in the assignment, every member gets its own part."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from godel.protocol.types import bytes_, int16, int32, string
 
 
 class SyncGroupRequest(Message, api_key=14, versions=(0, 5), flexible_since=4):
-    """TODO."""
+    """A member waits for its assignment; the leader brings all of them."""
 
     group_id: string = ""
     generation_id: int32 = 0
@@ -19,14 +19,14 @@ class SyncGroupRequest(Message, api_key=14, versions=(0, 5), flexible_since=4):
 
 
 class SyncGroupRequestAssignment(Message):
-    """TODO."""
+    """What the leader gives one member."""
 
     member_id: string = ""
     assignment: bytes_ = b""
 
 
 class SyncGroupResponse(Message, api_key=14, versions=(0, 5), flexible_since=4):
-    """TODO."""
+    """The member's own assignment."""
 
     throttle_time_ms: int32 = since(1, ignorable=True)
     error_code: int16 = 0
