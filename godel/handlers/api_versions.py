@@ -91,6 +91,6 @@ def wrong_target(context: RequestContext, request: ApiVersionsRequest) -> ErrorC
     if request.cluster_id is None:
         return None
     broker = context.broker
-    if request.cluster_id != broker.cluster_id or request.node_id != broker.node_id:
+    if request.cluster_id != broker.metadata.image.cluster_id or request.node_id != broker.node_id:
         return ErrorCode.REBOOTSTRAP_REQUIRED
     return None

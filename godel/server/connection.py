@@ -53,6 +53,7 @@ class Connection(asyncio.BufferedProtocol):
         "_reading",
         "_reception",
         "_reserved_bytes",
+        "_serving",
         "_since_ms",
         "_transport",
         "_unsent_bytes",
@@ -71,6 +72,7 @@ class Connection(asyncio.BufferedProtocol):
         self._blocked = False
         self._reading = True
         self._writable = True
+        self._serving = False
         self._lacks_memory = False
         self._reserved_bytes = 0
         self._ending: str | None = None
@@ -132,7 +134,8 @@ class Connection(asyncio.BufferedProtocol):
 
     def resume_writing(self) -> None:
         self._writable = True
-        self._continue()
+        if not self._serving:
+            self._continue()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # the peer is gone
         if self._ending == "refused":
@@ -165,6 +168,8 @@ class Connection(asyncio.BufferedProtocol):
         context = self._context
         out: list[Buffer] = []
         size = 0
+        # Writing may call `resume_writing` before it returns; this loop sees to what follows.
+        self._serving = True
         try:
             for frame in frames:
                 if self._answers:
@@ -183,11 +188,12 @@ class Connection(asyncio.BufferedProtocol):
                         out, size = [], 0
                         if not self._writable:
                             break
+            self._write(out, size)
         except CloseConnection as refusal:
             self._write(out, size)
             self._end("bad_request", str(refusal))
-        else:
-            self._write(out, size)
+        finally:
+            self._serving = False
 
     def _serve_late(self, frame: memoryview, answers: deque[Parked | list[Buffer]]) -> bool:
         """Take a request while answers before its own are still to come; whether to go on."""
@@ -277,8 +283,8 @@ class Connection(asyncio.BufferedProtocol):
             frame = kept.popleft()
             cost_bytes = len(frame) + KEPT_FRAME_BYTES
             self._kept_bytes -= cost_bytes
-            yield frame
             self._reception.memory.release(cost_bytes)
+            yield frame
 
     def _forget_kept(self) -> None:
         kept_bytes, self._kept_bytes = self._kept_bytes, 0

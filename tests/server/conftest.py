@@ -1,0 +1,42 @@
+"""Servers on real sockets, on both event loops; time stands still unless a test moves it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+
+from godel.server.limits import Limits
+from tests.server.harness import Server, until
+
+
+@pytest.fixture(params=["uvloop", "selector"])
+def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, bool]]:
+    return "asyncio", {"use_uvloop": request.param == "uvloop"}
+
+
+@pytest.fixture
+async def serve() -> AsyncIterator[Callable[..., Awaitable[Server]]]:
+    """Start servers; at the end they are gone and hold nothing."""
+    async with AsyncExitStack() as stack:
+
+        async def start(**limits: Any) -> Server:
+            server = Server(Limits(**limits))
+            await server.listener.bind("127.0.0.1", 0)
+            await server.listener.start()
+            stack.push_async_callback(stop, server)
+            return server
+
+        yield start
+
+
+async def stop(server: Server) -> None:
+    for client in server.clients:
+        client.close()
+    server.listener.stop_accepting()
+    await until(lambda: server.count("godel_connections") == 0)
+    await server.reception.close()
+    assert server.count("godel_request_memory_bytes") == 0
+    assert server.count("godel_requests_waiting") == 0
