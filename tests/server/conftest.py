@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from godel.broker.context import Endpoint
 from godel.server.limits import Limits
 from tests.server.harness import Server, until
 
@@ -22,10 +23,15 @@ async def serve() -> AsyncIterator[Callable[..., Awaitable[Server]]]:
     """Start servers; at the end they are gone and hold nothing."""
     async with AsyncExitStack() as stack:
 
-        async def start(**limits: Any) -> Server:
+        async def start(
+            host: str = "127.0.0.1",
+            port: int = 0,
+            advertised: Endpoint | None = None,
+            **limits: Any,
+        ) -> Server:
             server = Server(Limits(**limits))
-            await server.listener.bind("127.0.0.1", 0)
-            await server.listener.start()
+            await server.listener.bind(host, port)
+            await server.listener.start(advertised)
             stack.push_async_callback(stop, server)
             return server
 

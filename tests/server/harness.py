@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 from structlog.testing import LogCapture
 
-from godel.broker.context import RequestContext
+from godel.broker.context import Endpoint, RequestContext
 from godel.clock import ManualClock
 from godel.errors import ApiError, CloseConnection, ErrorCode
 from godel.handlers.api_versions import with_api_versions
@@ -98,6 +98,7 @@ class Server:
         self.gates: dict[str, asyncio.Future[None]] = {}
         self.taken: list[int] = []
         self.clients: list[Client] = []
+        self.contexts: list[tuple[str, str | None, Endpoint]] = []
         self.waits_cancelled = 0
         log = structlog.wrap_logger(None, processors=[self.logged])
         image = SimpleNamespace(cluster_id="the-cluster")
@@ -187,7 +188,7 @@ class Server:
         return JoinGroupResponse(generation_id=context.version, member_id=request.member_id)
 
     def heartbeat(
-        self, _context: RequestContext, request: HeartbeatRequest
+        self, context: RequestContext, request: HeartbeatRequest
     ) -> HeartbeatResponse | None:
         """Answers at once, in a way that the group's name may choose."""
         self.taken.append(request.generation_id)
@@ -198,6 +199,9 @@ class Server:
                 raise ApiError(ErrorCode.GROUP_AUTHORIZATION_FAILED, "not yours")
             case "close":
                 raise CloseConnection("told to")
+            case "context":
+                self.contexts.append((context.client_host, context.client_id, context.listener))
+                return HeartbeatResponse()
             case _:
                 return HeartbeatResponse(throttle_time_ms=request.generation_id)
 
@@ -208,8 +212,8 @@ class Server:
             return SyncGroupResponse(assignment=bytes(request.assignments[0].assignment))
         return SyncGroupResponse(assignment=bytes(request.generation_id))
 
-    async def connect(self, **options: Any) -> Client:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.listener.port, **options)
+    async def connect(self, host: str = "127.0.0.1", **options: Any) -> Client:
+        reader, writer = await asyncio.open_connection(host, self.listener.port, **options)
         client = Client(reader, writer)
         self.clients.append(client)
         return client
