@@ -1,0 +1,36 @@
+"""Where the jars of Kafka's tools are, and how they get there (Maven, once).
+
+KAFKA_LIBS names a folder that has them already; otherwise they live in .cache/kafka-tools.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+CACHE = HERE.parents[1] / ".cache" / "kafka-tools"
+
+
+def folder() -> Path:
+    return Path(os.environ.get("KAFKA_LIBS") or CACHE)
+
+
+def are_there() -> bool:
+    return any(folder().glob("kafka-tools-*.jar"))
+
+
+def fetch() -> None:
+    """Download into a folder of its own and rename it: half a download is not taken for all."""
+    target = folder()
+    partial = target.with_name(target.name + ".part")
+    shutil.rmtree(partial, ignore_errors=True)
+    goal = "dependency:copy-dependencies"
+    subprocess.run(
+        ["mvn", "-q", "-B", "-f", str(HERE / "pom.xml"), goal, f"-DoutputDirectory={partial}"],
+        check=True,
+    )
+    shutil.rmtree(target, ignore_errors=True)
+    partial.rename(target)
