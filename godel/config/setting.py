@@ -7,6 +7,7 @@ read the same `Setting`. Parsing follows Kafka's `ConfigDef` (types and their co
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
@@ -65,6 +66,9 @@ class Setting:
     minimum: float | None = None
     maximum: float | None = None
     choices: tuple[str, ...] | None = None
+    pattern: str | None = None
+    """What each word of a list looks like; `pattern_text` says it to people."""
+    pattern_text: str = ""
     only: Value = None
     """The single value that this broker can honour, where Kafka knows more."""
 
@@ -128,6 +132,10 @@ class Setting:
                 if word not in self.choices:
                     allowed = ", ".join(self.choices)
                     raise self._invalid(word, f"String must be one of: {allowed}")
+        if self.pattern is not None and isinstance(value, tuple):
+            for word in value:
+                if re.fullmatch(self.pattern, word) is None:
+                    raise self._invalid(word, f"Each entry must be {self.pattern_text}")
         if self.only is not None and value != self.only:
             raise self._invalid(value, f"This broker supports only {self.format(self.only)} here")
 
@@ -172,6 +180,8 @@ def setting(
     minimum: float | None = None,
     maximum: float | None = None,
     choices: tuple[str, ...] | None = None,
+    pattern: str | None = None,
+    pattern_text: str = "",
     only: Value = None,
 ) -> Any:
     """Declare a setting as a model's field. The type follows the default where it is not said."""
@@ -188,6 +198,8 @@ def setting(
         minimum=minimum,
         maximum=maximum,
         choices=choices,
+        pattern=pattern,
+        pattern_text=pattern_text,
         only=only,
     )
     # Pydantic wants a dictionary of JSON values here; nobody asks these models for a JSON schema.

@@ -225,6 +225,7 @@ def _check_listeners(config: BrokerConfig, add: AddProblem) -> None:
         name, _, protocol = entry.partition(":")
         if protocol.upper() not in PROTOCOLS:
             add("listener.security.protocol.map", f"{entry!r} is not NAME:PROTOCOL")
+            continue
         protocols[name.upper()] = protocol.upper()
     for name in sorted(names):
         protocol = protocols.get(name, "")

@@ -26,6 +26,7 @@ from godel.config.setting import (
 )
 
 INT = ValueType.INT
+THROTTLED = r"\*|[0-9]+:[0-9]+"
 WEEK_MS = 168 * HOUR_MS
 
 
@@ -239,12 +240,16 @@ class TopicConfig(Config):
         "leader.replication.throttled.replicas",
         (),
         "Replicas whose sending is slowed down, as PARTITION:BROKER, or * for all.",
+        pattern=THROTTLED,
+        pattern_text="* or PARTITION:BROKER",
         effect=False,
     )
     follower_replication_throttled_replicas: tuple[str, ...] = setting(
         "follower.replication.throttled.replicas",
         (),
         "Replicas whose receiving is slowed down, as PARTITION:BROKER, or * for all.",
+        pattern=THROTTLED,
+        pattern_text="* or PARTITION:BROKER",
         effect=False,
     )
     remote_storage_enable: bool = setting(

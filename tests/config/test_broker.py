@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from godel.config.broker import BrokerConfig
+
+
+def test_the_data_directory() -> None:
+    assert BrokerConfig().data_directory == "./data"
+    assert BrokerConfig(log_dir="a").data_directory == "a"
+    assert BrokerConfig(log_dir="a", log_dirs=("b",)).data_directory == "b"
+
+
+def test_settings_of_topics_are_settings_of_the_broker() -> None:
+    assert "log.retention.ms" in BrokerConfig.SETTINGS
+    assert BrokerConfig.SETTINGS["log.retention.ms"].dynamic
+    assert not BrokerConfig.SETTINGS["log.segment.delete.delay.ms"].dynamic
+
+
+def test_config_is_light_to_import() -> None:
+    """No heavy relative of pydantic, no I/O: start-up is a feature."""
+    script = "import sys, godel.config.sources; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", script], check=True, capture_output=True, text=True
+    ).stdout.split()
+    assert not {"pydantic_settings", "typer", "rich", "asyncio"} & set(loaded)

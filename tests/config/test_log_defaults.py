@@ -1,0 +1,19 @@
+from __future__ import annotations
+
+from godel.config.log_defaults import LogDefaults
+from godel.config.topic import TopicConfig
+
+
+def test_a_topics_default_is_the_brokers() -> None:
+    for name, declared in TopicConfig.SETTINGS.items():
+        if declared.broker_name in LogDefaults.SETTINGS:
+            behind = LogDefaults().effective(declared.broker_name)
+            assert behind == declared.default, name
+
+
+def test_limits_agree() -> None:
+    for declared in TopicConfig.SETTINGS.values():
+        if declared.broker_name in LogDefaults.SETTINGS:
+            behind = LogDefaults.SETTINGS[declared.broker_name]
+            assert (behind.minimum, behind.maximum) == (declared.minimum, declared.maximum)
+            assert (behind.choices, behind.effect) == (declared.choices, declared.effect)
