@@ -8,7 +8,8 @@ Plays the part of Kafka's `Partition` and `UnifiedLog` above the segments.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
+from contextlib import suppress
 from typing import NamedTuple
 
 from godel.broker.leader_epochs import EpochEnd, LeaderEpochs
@@ -18,7 +19,13 @@ from godel.config.topic import TopicConfig
 from godel.errors import ApiError, CorruptBatch, ErrorCode, StorageFailed
 from godel.records.batch import BatchHeader
 from godel.records.compression import Compression
-from godel.records.partition_log import EMPTY_SLICE, LogSlice, PartitionLog, TimestampOffset
+from godel.records.partition_log import (
+    EMPTY_SLICE,
+    LogSlice,
+    LogStore,
+    PartitionLog,
+    TimestampOffset,
+)
 from godel.records.validation import ProduceRules, check_produced
 from godel.types import Buffer, TopicId, TopicPartition
 
@@ -45,11 +52,12 @@ class Partition:
         "_high_watermark",
         "_invisible_bytes",
         "_log",
-        "_open_log",
+        "_logs",
         "_rules",
         "config",
         "epochs",
         "id",
+        "is_closed",
         "leader_epoch",
         "producers",
         "topic_id",
@@ -63,7 +71,7 @@ class Partition:
         *,
         leader_epoch: int,
         config: TopicConfig,
-        open_log: Callable[[], PartitionLog],
+        logs: LogStore,
     ) -> None:
         self.id = partition
         self.topic_id = topic_id
@@ -71,7 +79,8 @@ class Partition:
         self.producers = ProducerState()
         self.epochs = LeaderEpochs()
         self.waiters: set[Waiter] = set()
-        self._open_log = open_log
+        self.is_closed = False
+        self._logs = logs
         self._log: PartitionLog | None = None
         self._high_watermark = 0
         self._invisible_bytes = 0
@@ -90,14 +99,16 @@ class Partition:
         return self._log
 
     def _open(self) -> PartitionLog:
+        if self.is_closed:
+            raise ApiError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
         try:
-            log = self._open_log()
-        except OSError as failure:
+            log = self._logs.open(self.id, self.topic_id, self.config)
+        except (OSError, StorageFailed) as failure:
             raise ApiError(ErrorCode.KAFKA_STORAGE_ERROR, str(failure)) from failure
-        self.epochs = LeaderEpochs(log.load_leader_epochs())
-        snapshot_offset, entries = log.load_producers()
-        self.producers.restore(entries)
-        log.replay(max(snapshot_offset, log.log_start_offset), self.producers.replay)
+        self.epochs = LeaderEpochs(log.leader_epochs())
+        snapshot_offset, producers = log.latest_producers()
+        self.producers.restore(producers)
+        log.replay(snapshot_offset, self.producers.replay)
         log.on_flushed = self._log_moved
         log.on_roll = self._save_producers
         self._log = log
@@ -114,15 +125,22 @@ class Partition:
 
     def close(self) -> None:
         """The partition goes away, or the broker stops: whoever waits looks again at once."""
+        self.is_closed = True
         if self._log is not None:
             self._log.on_flushed = None
             self._log.on_roll = None
         for waiter in tuple(self.waiters):
             waiter.wake()
 
+    def save_state(self) -> None:
+        """Keep what a clean start would otherwise have to read the log for."""
+        log = self._log
+        if log is not None and log.end_offset > 0:
+            with suppress(StorageFailed):  # fenced: the next start recovers instead
+                log.save_producers(self.producers.snapshot())
+
     def _save_producers(self) -> None:
-        log = self.log
-        log.save_producers(self.producers.snapshot())
+        self.log.save_producers(self.producers.snapshot())
 
     # -- offsets ------------------------------------------------------------------------------
 
@@ -222,7 +240,10 @@ class Partition:
     def truncate_prefix(self, offset: int) -> None:
         """Move the log start (DeleteRecords); what lies below is no longer served."""
         self.log.truncate_prefix(offset)
-        if self.epochs.truncate_prefix(offset):
+        self._forget_epochs()
+
+    def _forget_epochs(self) -> None:
+        if self.epochs.truncate_prefix(self.log.log_start_offset):
             self.log.save_leader_epochs(self.epochs.entries)
 
     # -- reading ------------------------------------------------------------------------------
@@ -257,6 +278,16 @@ class Partition:
     def end_of_epoch(self, epoch: int) -> EpochEnd:
         end_offset = self.log.end_offset
         return self.epochs.end_of(epoch, leader_epoch=self.leader_epoch, end_offset=end_offset)
+
+    # -- maintenance --------------------------------------------------------------------------
+
+    def maintain(self, now_ms: int, *, producer_expiration_ms: int) -> None:
+        """Retention and the expiry of idle producers."""
+        log_start_offset = self.log_start_offset
+        self.log.apply_retention(upper_bound=self.high_watermark)
+        if self.log_start_offset > log_start_offset:
+            self._forget_epochs()
+        self.producers.expire(now_ms, producer_expiration_ms)
 
     def check_leader_epoch(self, current_leader_epoch: int) -> None:
         """Fence a client that knows an older or a newer leader epoch; -1 asks for no check."""

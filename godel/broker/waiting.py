@@ -22,18 +22,25 @@ from godel.errors import ErrorCode, StorageFailed
 class Waiter:
     """One parked request. `missing_bytes` falls as records become visible."""
 
-    __slots__ = ("missing_bytes", "woken")
+    __slots__ = ("has_news", "missing_bytes", "woken")
 
     def __init__(self, missing_bytes: int) -> None:
         self.missing_bytes = missing_bytes
+        self.has_news = False
         self.woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def notify(self, visible_bytes: int) -> None:
+        self.has_news = True
         self.missing_bytes -= visible_bytes
         if self.missing_bytes <= 0:
-            self.wake()
+            self.time_out()
 
     def wake(self) -> None:
+        """Look again, whatever is missing: a partition has gone."""
+        self.has_news = True
+        self.time_out()
+
+    def time_out(self) -> None:
         if not self.woken.done():
             self.woken.set_result(None)
 
@@ -46,10 +53,13 @@ class Watched(Protocol):
 
 async def wait_for_records(
     partitions: Iterable[Watched], *, missing_bytes: int, delay_ms: float, clock: Clock
-) -> None:
-    """Return when `missing_bytes` became visible on `partitions` together, or after `delay_ms`."""
+) -> bool:
+    """Return when `missing_bytes` became visible on `partitions` together, or after `delay_ms`.
+
+    False: nothing whatever has happened there meanwhile.
+    """
     waiter = Waiter(missing_bytes)
-    timer = clock.call_later(delay_ms, waiter.wake)
+    timer = clock.call_later(delay_ms, waiter.time_out)
     watched = list(partitions)
     for partition in watched:
         partition.waiters.add(waiter)
@@ -59,6 +69,7 @@ async def wait_for_records(
         timer.cancel()
         for partition in watched:
             partition.waiters.discard(waiter)
+    return waiter.has_news
 
 
 Answer = TypeVar("Answer")

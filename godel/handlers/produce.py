@@ -18,7 +18,7 @@ from godel.broker.context import RequestContext
 from godel.broker.partition import Partition
 from godel.broker.waiting import Commits
 from godel.errors import ApiError, CloseConnection, ErrorCode
-from godel.metadata.identifiers import is_internal_topic
+from godel.metadata.identifiers import is_internal
 from godel.protocol.messages.produce import (
     BatchIndexAndErrorMessage,
     PartitionProduceData,
@@ -51,7 +51,7 @@ def handle(
     topics = []
     for topic in request.topic_data:
         name = topic.name
-        closed = is_internal_topic(name) and context.client_id != ADMIN_CLIENT
+        closed = is_internal(name) and context.client_id != ADMIN_CLIENT
         answers = []
         for data in topic.partition_data:
             try:
@@ -64,7 +64,8 @@ def handle(
         topics.append(TopicProduceResponse(name=name, partition_responses=answers))
     response = ProduceResponse(responses=topics)
     if request.acks == NONE:
-        return close_on_error(response)
+        close_on_error(response)
+        return None
     if commits.pending:
         return when_committed(broker, response, commits, request.timeout_ms)
     return response
@@ -141,7 +142,10 @@ def refuse_all(
             for topic in request.topic_data
         ]
     )
-    return close_on_error(response) if request.acks == NONE else response
+    if request.acks == NONE:
+        close_on_error(response)
+        return None
+    return response
 
 
 def close_on_error(response: ProduceResponse) -> None:

@@ -11,7 +11,7 @@ Offsets are ordered: `log_start_offset <= flushed_offset <= end_offset`.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from godel.config.topic import TopicConfig
@@ -127,12 +127,19 @@ class PartitionLog(Protocol):
         """Move the log start; segments that lie wholly below it are deleted later."""
         ...
 
-    def load_leader_epochs(self) -> Sequence[EpochStart]:
-        """The leader-epoch checkpoint as it was found when the log was opened."""
+    def apply_retention(self, *, upper_bound: int) -> Sequence[object]:
+        """Delete what retention and the log start allow, up to `upper_bound` (high watermark).
+
+        Returns one thing for each segment that went.
+        """
         ...
 
-    def load_producers(self) -> tuple[int, Sequence[ProducerEntry]]:
-        """The newest usable producer snapshot and the offset as of which it holds."""
+    def leader_epochs(self) -> Sequence[EpochStart]:
+        """The leader-epoch checkpoint, and what recovery saw beyond it."""
+        ...
+
+    def latest_producers(self) -> tuple[int, Sequence[ProducerEntry]]:
+        """The newest usable producer snapshot and the offset from which to replay."""
         ...
 
     def replay(self, from_offset: int, on_batch: Callable[[BatchHeader, memoryview], None]) -> None:
@@ -161,6 +168,14 @@ class LogStore(Protocol):
         """Let a log that is open follow its topic's settings."""
         ...
 
-    def delete(self, partition: TopicPartition, topic_id: TopicId) -> None:
-        """Set the partition's folder aside at once; its files are removed later."""
+    def delete(self, partition: TopicPartition, config: TopicConfig) -> None:
+        """Set the partition's folder aside at once; its files go after file.delete.delay.ms."""
+        ...
+
+    async def checkpoint(self, high_watermarks: Mapping[TopicPartition, int]) -> None:
+        """Note how far every log is durable, so that the next start need not look before that."""
+        ...
+
+    async def close(self, high_watermarks: Mapping[TopicPartition, int]) -> bool:
+        """Sync and close every log; True when all of them did, and the stop was a clean one."""
         ...

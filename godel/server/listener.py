@@ -19,36 +19,35 @@ class Listener:
 
     def __init__(self, reception: Reception) -> None:
         self._reception = reception
+        self._bound: list[socket.socket] = []
         self._servers: list[asyncio.AbstractServer] = []
         self.addresses: list[tuple[str, int]] = []
         """Where it listens, with the ports that were really bound."""
 
-    async def start(
-        self,
-        host: str,
-        port: int,
-        *,
-        advertised: Endpoint | None = None,
-        backlog: int = DEFAULT_BACKLOG,
-    ) -> None:
-        """Listen on every address of `host`; an empty one means all. Port 0 takes a free one.
+    async def bind(self, host: str, port: int) -> None:
+        """Take every address of `host`; an empty one means all. Port 0 takes a free one.
 
         Raises OSError, with the address in its text, where that is not possible.
         """
+        self._bound = await self._bind(host, port)
+        self.addresses = [bound.getsockname()[:2] for bound in self._bound]
+
+    async def start(
+        self, advertised: Endpoint | None = None, *, backlog: int = DEFAULT_BACKLOG
+    ) -> None:
+        """Let clients in on what was bound. `advertised`: what they are told, if not that."""
         loop = asyncio.get_running_loop()
-        sockets = await self._bind(host, port)
-        self.addresses = [bound.getsockname()[:2] for bound in sockets]
-        endpoint = advertised or Endpoint(host, self.addresses[0][1])
+        endpoint = advertised or Endpoint(*self.addresses[0])
         try:
-            while sockets:
+            while self._bound:
                 server = await loop.create_server(
-                    lambda: Connection(self._reception, endpoint), sock=sockets[0], backlog=backlog
+                    lambda: Connection(self._reception, endpoint),
+                    sock=self._bound[0],
+                    backlog=backlog,
                 )
                 self._servers.append(server)
-                sockets.pop(0)
+                self._bound.pop(0)
         except BaseException:
-            for left in sockets:
-                left.close()
             self.stop_accepting()
             raise
 
@@ -61,6 +60,9 @@ class Listener:
         for server in self._servers:
             server.close()
         self._servers.clear()
+        for bound in self._bound:
+            bound.close()
+        self._bound.clear()
 
     async def _bind(self, host: str, port: int) -> list[socket.socket]:
         loop = asyncio.get_running_loop()

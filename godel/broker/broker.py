@@ -1,0 +1,203 @@
+"""The broker without sockets: its partitions and everything that handlers ask for.
+
+One event loop owns it. What exists is decided in the metadata store and arrives as a new image;
+the broker only reacts to the difference: partitions come, go, and follow their topic's settings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from structlog.typing import FilteringBoundLogger
+
+from godel.broker.fetch_sessions import FetchSessions
+from godel.broker.groups import group_settings, open_group_coordinator
+from godel.broker.partition import Partition
+from godel.broker.producer_ids import ProducerIds
+from godel.clock import Clock, Randomness
+from godel.config.broker import BrokerConfig
+from godel.errors import ApiError, ErrorCode
+from godel.metadata.identifiers import CONSUMER_OFFSETS, is_internal
+from godel.metadata.image import MetadataImage, TopicImage
+from godel.metadata.publisher import Metadata
+from godel.metadata.topics import Topics
+from godel.metrics import Metrics
+from godel.records.partition_log import LogStore
+from godel.types import TopicId, TopicPartition
+
+
+class Broker:
+    """One Kafka node. Composed by `server.node` from its parts."""
+
+    def __init__(
+        self,
+        config: BrokerConfig,
+        *,
+        metadata: Metadata,
+        topics: Topics,
+        logs: LogStore,
+        clock: Clock,
+        randomness: Randomness,
+        metrics: Metrics,
+        log: FilteringBoundLogger,
+    ) -> None:
+        self.node_id = config.node_id
+        self.metadata = metadata
+        self.topics = topics
+        self.logs = logs
+        self.clock = clock
+        self.randomness = randomness
+        self.metrics = metrics
+        self.log = log
+        self.producer_ids = ProducerIds(topics.allocate_producer_ids)
+        self.fetch_sessions = FetchSessions(
+            randomness, slots=config.max_incremental_fetch_session_cache_slots
+        )
+        self._partitions: dict[str, list[Partition]] = {}
+        self.groups = open_group_coordinator(self)
+        metadata.subscribe(self._metadata_changed)
+
+    @property
+    def config(self) -> BrokerConfig:
+        """What the broker was started with, and the changes made since (KIP-226)."""
+        return self.metadata.image.broker_config
+
+    # -- life ---------------------------------------------------------------------------------
+
+    def start(self, *, recover: bool) -> None:
+        """Take over what the image has. `recover`: open every log now, so that each is repaired.
+
+        A log that cannot be opened is reported and stays offline: the others are served.
+        """
+        self._metadata_changed(None, self.metadata.image)
+        if recover:
+            for partition in self.partitions():
+                try:
+                    partition.log  # noqa: B018  # opening is what recovers it
+                except ApiError as failure:
+                    self.log.error(
+                        "partition_offline", partition=str(partition.id), reason=failure.message
+                    )
+
+    def close(self) -> dict[TopicPartition, int]:
+        """Let everyone who waits go, and save what a clean start needs.
+
+        The logs belong to the log store, which is closed next; returns the high watermarks.
+        """
+        self.groups.close()
+        high_watermarks = self.high_watermarks()
+        for partition in self.partitions():
+            partition.save_state()
+            partition.close()
+        return high_watermarks
+
+    def high_watermarks(self) -> dict[TopicPartition, int]:
+        """Of the partitions whose log is open."""
+        return {
+            partition.id: partition.high_watermark
+            for partition in self.partitions()
+            if partition.opened_log is not None
+        }
+
+    # -- partitions ---------------------------------------------------------------------------
+
+    def partitions(self) -> Iterator[Partition]:
+        for partitions in self._partitions.values():
+            yield from partitions
+
+    def partition(self, topic: str, index: int) -> Partition:
+        """A partition by its topic's name; raises UNKNOWN_TOPIC_OR_PARTITION."""
+        partitions = self._partitions.get(topic)
+        if partitions is None or not 0 <= index < len(partitions):
+            raise ApiError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+        return partitions[index]
+
+    def partition_count(self, topic: str) -> int:
+        """0 for a topic that does not exist."""
+        return len(self._partitions.get(topic, ()))
+
+    def partition_by_id(self, topic_id: TopicId, index: int) -> Partition:
+        """A partition by its topic's id; raises UNKNOWN_TOPIC_ID."""
+        name = self.metadata.image.topic_names.get(topic_id)
+        if name is None:
+            raise ApiError(ErrorCode.UNKNOWN_TOPIC_ID)
+        return self.partition(name, index)
+
+    # -- topics made on demand ----------------------------------------------------------------
+
+    async def create_on_demand(self, name: str) -> None:
+        """Create a topic that a client asked for by name. Raises ApiError."""
+        if not is_internal(name):
+            await self.topics.create_topic(name)
+        elif name == CONSUMER_OFFSETS:
+            await self.ensure_offsets_topic()
+        else:
+            raise ApiError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+
+    async def ensure_offsets_topic(self) -> None:
+        """Create `__consumer_offsets` unless it is there; then groups can be coordinated."""
+        if CONSUMER_OFFSETS in self._partitions:
+            return
+        config = self.config
+        brokers = max(1, len(self.metadata.image.brokers))
+        try:
+            await self.topics.create_topic(
+                CONSUMER_OFFSETS,
+                partitions=config.offsets_topic_num_partitions,
+                replication_factor=min(config.offsets_topic_replication_factor, brokers),
+                configs={
+                    "cleanup.policy": "compact",
+                    "compression.type": "producer",
+                    "segment.bytes": str(config.offsets_topic_segment_bytes),
+                },
+            )
+        except ApiError as refusal:
+            if refusal.code is not ErrorCode.TOPIC_ALREADY_EXISTS:
+                raise
+
+    # -- the image ----------------------------------------------------------------------------
+
+    def _metadata_changed(self, old: MetadataImage | None, new: MetadataImage) -> None:
+        """React to the difference between two images."""
+        before: Mapping[str, TopicImage] = {} if old is None else old.topics
+        if old is not None and old.broker_config is not new.broker_config:
+            self.groups.configure(group_settings(new.broker_config))
+        if before is new.topics:
+            return
+        gone = [
+            topic
+            for name, topic in before.items()
+            if name not in new.topics or new.topics[name].id != topic.id
+        ]
+        for topic in gone:
+            self._drop(topic)
+        if gone:
+            self.groups.topics_deleted([topic.name for topic in gone])
+        for name, topic in new.topics.items():
+            if before.get(name) is not topic:
+                self._follow(topic)
+
+    def _drop(self, topic: TopicImage) -> None:
+        for partition in self._partitions.pop(topic.name, ()):
+            partition.close()
+            self.logs.delete(partition.id, topic.config)
+
+    def _follow(self, topic: TopicImage) -> None:
+        """Create the partitions that are new, and let the others follow epoch and settings."""
+        partitions = self._partitions.setdefault(topic.name, [])
+        for partition, image in zip(partitions, topic.partitions, strict=False):
+            partition.leader_epoch = image.leader_epoch
+            partition.configure(topic.config)
+            self.logs.configure(partition.id, topic.config)
+        for image in topic.partitions[len(partitions) :]:
+            partitions.append(
+                Partition(
+                    TopicPartition(topic.name, image.index),
+                    topic.id,
+                    leader_epoch=image.leader_epoch,
+                    config=topic.config,
+                    logs=self.logs,
+                )
+            )
+        if topic.name == CONSUMER_OFFSETS:
+            self.groups.load()

@@ -1,0 +1,224 @@
+"""`godel-broker`: arguments -> configuration -> compose -> serve.
+
+    godel-broker [--config FILE] [--data DIR] [--listen HOST:PORT] [--advertise HOST:PORT]
+                 [--set KEY=VALUE ...]
+    godel-broker config      prints every setting, its value and where it came from
+
+Exit status: 0 after a stop in good order, 1 when the broker cannot run, 2 for a configuration that
+cannot be used. What keeps it from running is said in one line on standard error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from godel import __version__
+from godel.config.sources import (
+    ConfigError,
+    Given,
+    Loaded,
+    from_environment,
+    from_flags,
+    from_properties,
+    load,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from structlog.typing import FilteringBoundLogger
+
+    from godel.config.broker import BrokerConfig
+    from godel.server.node import Surroundings
+
+CANNOT_RUN, BAD_CONFIGURATION = 1, 2
+METADATA_FILE = "metadata.sqlite"
+HAS_UVLOOP = sys.platform != "win32"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command. Returns the exit status."""
+    options = parser().parse_args(arguments)
+    try:
+        loaded = load_configuration(options)
+    except ConfigError as error:
+        for problem in error.problems:
+            print(f"godel-broker: {problem}", file=sys.stderr)
+        return BAD_CONFIGURATION
+    except OSError as error:
+        print(f"godel-broker: cannot read {error.filename}: {error.strerror}", file=sys.stderr)
+        return BAD_CONFIGURATION
+    if options.command == "config":
+        print_configuration(loaded)
+        return 0
+    return run(loaded)
+
+
+def parser() -> argparse.ArgumentParser:
+    described = argparse.ArgumentParser(
+        prog="godel-broker",
+        description="A Kafka broker. Without arguments: 127.0.0.1:9092, data in ./data.",
+    )
+    described.add_argument("--version", action="version", version=f"godel-broker {__version__}")
+    described.add_argument(
+        "command", nargs="?", choices=["config"], help="print every setting and its source"
+    )
+    described.add_argument("--config", metavar="FILE", help="a properties file, as Kafka's")
+    described.add_argument("--data", metavar="DIR", help="the data directory (log.dirs)")
+    described.add_argument("--listen", metavar="HOST:PORT", help="where to listen (listeners)")
+    described.add_argument(
+        "--advertise", metavar="HOST:PORT", help="what clients are told (advertised.listeners)"
+    )
+    described.add_argument(
+        "--set", metavar="KEY=VALUE", action="append", default=[], help="any setting; repeatable"
+    )
+    return described
+
+
+def load_configuration(options: argparse.Namespace) -> Loaded:
+    """Flags over environment over file over defaults. Raises ConfigError, OSError."""
+    file: list[Given] = []
+    if options.config is not None:
+        text = Path(options.config).read_text(encoding="utf-8", errors="replace")
+        file = from_properties(text, options.config)
+    return load(flags(options), from_environment(os.environ), file)
+
+
+def flags(options: argparse.Namespace) -> list[Given]:
+    named = [
+        (key, value, flag)
+        for key, value, flag in (
+            ("log.dirs", options.data, "flag --data"),
+            ("listeners", options.listen, "flag --listen"),
+            ("advertised.listeners", options.advertise, "flag --advertise"),
+        )
+        if value is not None
+    ]
+    pairs = [tuple(pair.partition("=")[::2]) for pair in options.set]
+    return [*from_flags(pairs), *(Given(*each) for each in named)]
+
+
+def print_configuration(loaded: Loaded) -> None:
+    """One `key=value` a line, with the source and whether anything here follows it."""
+    for line in loaded.listing():
+        effect = "" if line.has_effect else ", no effect in this broker"
+        print(f"{line.key}={line.value}  # {line.source}{effect}")
+
+
+def run(loaded: Loaded) -> int:
+    """Serve until SIGTERM or SIGINT. Heavy imports come only now, for a broker that will run."""
+    import anyio
+
+    log = configure_logging()
+    if loaded.ignored:
+        keys = ", ".join(sorted(given.key for given in loaded.ignored))
+        log.info("settings_ignored", keys=keys, reason="they mean nothing in this broker")
+    try:
+        anyio.run(serve, loaded.config, log, backend_options={"use_uvloop": HAS_UVLOOP})
+    except tuple(known_failures()) as failure:
+        print(f"godel-broker: {failure}", file=sys.stderr)
+        return CANNOT_RUN
+    return 0
+
+
+def known_failures() -> list[type[Exception]]:
+    """What an operator can mend, with a text that says how. Anything else is a bug: traceback."""
+    from godel.metadata.records import CorruptRecord
+    from godel.metadata.sqlite_store import StoreUnusable
+    from godel.metadata.store import StoreUnavailable
+    from godel.storage.data_directory import DataDirectoryError
+
+    return [OSError, DataDirectoryError, StoreUnusable, StoreUnavailable, CorruptRecord]
+
+
+async def serve(config: BrokerConfig, log: FilteringBoundLogger) -> None:
+    """Run the broker until a signal asks it to stop."""
+    import anyio
+
+    from godel.server.node import running_node
+
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async with surroundings(config, log) as given, running_node(config, given) as node:
+            log.info(
+                "broker_ready",
+                listens_on=str(node.listens_on),
+                advertised=str(node.endpoint),
+                data=given.directory.path,
+                node_id=config.node_id,
+                cluster_id=given.directory.cluster_id,
+                acks_all="page cache" if config.write_caching else "synced to disk",
+            )
+            async for number in signals:
+                log.info("broker_stopping", signal=signal.Signals(number).name)
+                break
+    log.info("broker_stopped")
+
+
+@asynccontextmanager
+async def surroundings(
+    config: BrokerConfig, log: FilteringBoundLogger
+) -> AsyncIterator[Surroundings]:
+    """The real file system, clock and metadata file."""
+    from godel.clock import Randomness, SystemClock
+    from godel.metadata.sqlite_store import SqliteStore
+    from godel.server.node import Surroundings
+    from godel.storage.data_directory import DataDirectory, DataDirectoryError
+    from godel.storage.files import RealFiles
+
+    clock, randomness = SystemClock(), Randomness()
+    directory = DataDirectory.open(
+        config.data_directory,
+        files=RealFiles(),
+        clock=clock,
+        randomness=randomness,
+        node_id=config.node_id,
+    )
+    path = Path(config.data_directory, METADATA_FILE)
+    if not path.exists() and directory.partitions():
+        raise DataDirectoryError(
+            f"{path} is missing, but {config.data_directory} has partitions; restore it from a "
+            "backup, or choose another directory with --data"
+        )
+    store = await SqliteStore.open(path)
+    try:
+        yield Surroundings(
+            directory=directory, store=store, clock=clock, randomness=randomness, log=log
+        )
+    finally:
+        await store.close()
+
+
+def configure_logging() -> FilteringBoundLogger:
+    """Events to standard error: readable on a terminal, JSON lines otherwise."""
+    import logging
+
+    import structlog
+
+    render = (
+        structlog.dev.ConsoleRenderer()
+        if sys.stderr.isatty()
+        else structlog.processors.JSONRenderer()
+    )
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            render,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    log: FilteringBoundLogger = structlog.get_logger()
+    return log
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,221 @@
+"""Fetch (key 1): read record batches, waiting for them if asked to (long poll).
+
+v4: isolation level, aborted transactions. v5: log start offset. v7: fetch sessions (KIP-227).
+v9: current_leader_epoch (KIP-320). v11: rack, preferred_read_replica (always -1). v12: flexible,
+last_fetched_epoch and diverging_epoch. v13: topics by id. v15: replica_state. v18: high watermark
+of followers, ignored.
+
+Answered at once when nothing is waited for, when there are enough bytes or when any partition has
+an error; else parked until enough becomes visible or max_wait_ms is over. Deviation: only whole
+batches are returned, where Kafka may cut the last one (clients accept both).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+
+from godel.broker.broker import Broker
+from godel.broker.context import RequestContext
+from godel.broker.fetch_sessions import FetchContext, FetchedPartition
+from godel.broker.partition import Partition
+from godel.broker.waiting import wait_for_records
+from godel.errors import ApiError, ErrorCode
+from godel.protocol.messages.fetch import (
+    EpochEndOffset,
+    FetchableTopicResponse,
+    FetchRequest,
+    FetchResponse,
+    PartitionData,
+)
+from godel.records.partition_log import EMPTY_SLICE, LogSlice
+from godel.types import ZERO_ID, TopicId
+
+READ_COMMITTED = 1
+CONSUMER = -1
+NO_OFFSET = -1
+
+
+def handle(
+    context: RequestContext, request: FetchRequest
+) -> FetchResponse | Awaitable[FetchResponse]:
+    if request.replica_id != CONSUMER or request.replica_state.replica_id != CONSUMER:
+        return FetchResponse(error_code=ErrorCode.CLUSTER_AUTHORIZATION_FAILED)
+    broker = context.broker
+    now_ms = int(broker.clock.monotonic_ms())
+    try:
+        session = broker.fetch_sessions.begin(request, context.version, now_ms)
+    except ApiError as refusal:
+        return FetchResponse(error_code=refusal.code)
+    fetch = Fetch(broker, request, session)
+    fetch.read()
+    if fetch.is_complete or request.max_wait_ms <= 0:
+        return fetch.response()
+    return fetch.wait()
+
+
+class Outcome:
+    """What one partition has to say: an error, a diverging epoch, or records (maybe none)."""
+
+    __slots__ = ("code", "diverging", "found", "partition")
+
+    def __init__(
+        self,
+        partition: Partition | None,
+        *,
+        code: ErrorCode = ErrorCode.NONE,
+        diverging: EpochEndOffset | None = None,
+        found: LogSlice = EMPTY_SLICE,
+    ) -> None:
+        self.partition = partition
+        self.code = code
+        self.diverging = diverging
+        self.found = found
+
+
+class Fetch:
+    """One Fetch request, from its first reading to its answer."""
+
+    __slots__ = (
+        "_broker",
+        "_committed_only",
+        "_has_trouble",
+        "_max_bytes",
+        "_max_wait_ms",
+        "_min_bytes",
+        "_outcomes",
+        "_session",
+        "_size_bytes",
+    )
+
+    def __init__(self, broker: Broker, request: FetchRequest, session: FetchContext) -> None:
+        self._broker = broker
+        self._session = session
+        self._committed_only = request.isolation_level == READ_COMMITTED
+        self._max_bytes = min(request.max_bytes, broker.config.fetch_max_bytes)
+        self._min_bytes = min(request.min_bytes, self._max_bytes)
+        self._max_wait_ms = request.max_wait_ms
+        self._outcomes: list[Outcome] = []
+        self._size_bytes = 0
+        self._has_trouble = False
+
+    @property
+    def is_complete(self) -> bool:
+        return (
+            self._size_bytes >= self._min_bytes or self._has_trouble or not self._session.partitions
+        )
+
+    def read(self) -> None:
+        """Look at every partition, in order, within the limits of the request."""
+        self._size_bytes = 0
+        self._outcomes = [self._read_one(wanted) for wanted in self._session.partitions]
+
+    def _read_one(self, wanted: FetchedPartition) -> Outcome:
+        partition = wanted.resolved
+        try:
+            if not isinstance(partition, Partition) or partition.is_closed:
+                partition = wanted.resolved = self._resolve(wanted)
+            epoch = partition.leader_epoch
+            if wanted.current_leader_epoch not in (-1, epoch):
+                partition.check_leader_epoch(wanted.current_leader_epoch)
+            if wanted.last_fetched_epoch not in (-1, epoch):
+                diverging = find_divergence(partition, wanted)
+                if diverging is not None:
+                    self._has_trouble = True
+                    return Outcome(partition, diverging=diverging)
+            if wanted.fetch_offset == partition.high_watermark:
+                return Outcome(partition)
+            found = partition.read(
+                wanted.fetch_offset,
+                min(wanted.max_bytes, self._max_bytes - self._size_bytes),
+                committed_only=self._committed_only,
+                at_least_one=self._size_bytes == 0,
+            )
+        except ApiError as refusal:
+            self._has_trouble = True
+            return Outcome(None, code=refusal.code)
+        self._size_bytes += found.size_bytes
+        return Outcome(partition, found=found)
+
+    def _resolve(self, wanted: FetchedPartition) -> Partition:
+        """The broker's partition; raises UNKNOWN_TOPIC_OR_PARTITION or UNKNOWN_TOPIC_ID."""
+        if wanted.topic_id == ZERO_ID:
+            return self._broker.partition(wanted.topic, wanted.partition)
+        return self._broker.partition_by_id(wanted.topic_id, wanted.partition)
+
+    async def wait(self) -> FetchResponse:
+        """Wait for what is missing; answer with what there is when the time is over."""
+        clock = self._broker.clock
+        deadline_ms = clock.monotonic_ms() + self._max_wait_ms
+        while not self.is_complete:
+            left_ms = deadline_ms - clock.monotonic_ms()
+            if left_ms <= 0:
+                break
+            changed = await wait_for_records(
+                [outcome.partition for outcome in self._outcomes if outcome.partition is not None],
+                missing_bytes=self._min_bytes - self._size_bytes,
+                delay_ms=left_ms,
+                clock=clock,
+            )
+            if not changed:
+                break
+            self.read()
+        return self.response()
+
+    def response(self) -> FetchResponse:
+        """What the session says has to be told, topic by topic."""
+        session = self._session
+        topics: list[FetchableTopicResponse] = []
+        by_topic: dict[tuple[str, TopicId], FetchableTopicResponse] = {}
+        for wanted, outcome in zip(session.partitions, self._outcomes, strict=True):
+            data = self._describe(wanted, outcome)
+            if data is None:
+                continue
+            key = (wanted.topic, wanted.topic_id)
+            topic = by_topic.get(key)
+            if topic is None:
+                topic = FetchableTopicResponse(topic=wanted.topic, topic_id=wanted.topic_id)
+                by_topic[key] = topic
+                topics.append(topic)
+            topic.partitions.append(data)
+        return FetchResponse(session_id=session.session_id, responses=topics)
+
+    def _describe(self, wanted: FetchedPartition, outcome: Outcome) -> PartitionData | None:
+        """One partition of the answer; None where an incremental answer need not name it."""
+        partition = outcome.partition
+        include = self._session.should_include
+        if partition is None:
+            if not include(wanted, outcome.code, NO_OFFSET, NO_OFFSET, has_records=False):
+                return None
+            return PartitionData(
+                partition_index=wanted.partition,
+                error_code=outcome.code,
+                high_watermark=NO_OFFSET,
+                aborted_transactions=[] if self._committed_only else None,
+            )
+        high_watermark = partition.high_watermark
+        log_start_offset = partition.log_start_offset
+        has_records = outcome.found.size_bytes > 0
+        trouble = 0 if outcome.diverging is None else 1
+        if not include(wanted, trouble, high_watermark, log_start_offset, has_records=has_records):
+            return None
+        data = PartitionData(
+            partition_index=wanted.partition,
+            high_watermark=high_watermark,
+            last_stable_offset=partition.last_stable_offset,
+            log_start_offset=log_start_offset,
+            aborted_transactions=[] if self._committed_only else None,
+            records=outcome.found.buffers,
+        )
+        if outcome.diverging is not None:
+            data.diverging_epoch = outcome.diverging
+        return data
+
+
+def find_divergence(partition: Partition, wanted: FetchedPartition) -> EpochEndOffset | None:
+    """Where the client's log and ours part, by its last fetched epoch (KIP-595); None: nowhere."""
+    end = partition.end_of_epoch(wanted.last_fetched_epoch)
+    if end.epoch < 0:
+        raise ApiError(ErrorCode.OFFSET_OUT_OF_RANGE)
+    if end.epoch == wanted.last_fetched_epoch and end.end_offset >= wanted.fetch_offset:
+        return None
+    return EpochEndOffset(epoch=end.epoch, end_offset=end.end_offset)

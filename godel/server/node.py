@@ -1,0 +1,158 @@
+"""One running broker process: opens what it needs, composes the parts, serves, stops in order.
+
+The same for the daemon and for the broker embedded in a test; they differ in what they pass in:
+the door to the file system, the metadata store, the clock.
+
+Order of a start: data directory (lock, marker removed) -> metadata -> partitions, recovered where
+the last stop was not clean -> listener -> registration. A stop goes the other way round and ends
+with the checkpoints and the marker of a clean stop.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+
+import anyio
+from structlog.typing import FilteringBoundLogger
+
+from godel.broker.broker import Broker
+from godel.broker.context import Endpoint
+from godel.broker.maintenance import run_maintenance
+from godel.clock import Clock, Randomness
+from godel.config.broker import BrokerConfig
+from godel.config.listener import WILDCARD_HOSTS, parse_listener
+from godel.handlers import APIS
+from godel.metadata.publisher import Metadata
+from godel.metadata.store import MetadataStore
+from godel.metadata.topics import Topics
+from godel.metrics import Metrics
+from godel.server.dispatch import Dispatcher
+from godel.server.limits import Limits
+from godel.server.listener import Listener
+from godel.server.reception import Reception
+from godel.storage.data_directory import DataDirectory
+from godel.storage.flusher import Flusher
+from godel.storage.log_store import LocalLogStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What a node is given from outside."""
+
+    directory: DataDirectory
+    store: MetadataStore
+    clock: Clock
+    randomness: Randomness
+    log: FilteringBoundLogger
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A broker that serves: its parts for those who run it, its address for those who call it."""
+
+    broker: Broker
+    endpoint: Endpoint
+    """What clients are told."""
+
+    listens_on: Endpoint
+
+
+@asynccontextmanager
+async def running_node(config: BrokerConfig, given: Surroundings) -> AsyncIterator[Node]:
+    """Serve until the block ends; then stop accepting, finish, flush and mark a clean stop.
+
+    Takes over `given.directory` and closes it. Raises OSError when the address cannot be listened
+    on, StoreUnavailable or CorruptRecord when the metadata cannot be read.
+    """
+    was_clean = given.directory.was_clean
+    metrics = Metrics()
+    metadata = Metadata(
+        given.store,
+        node_id=config.node_id,
+        config=config,
+        clock=given.clock,
+        randomness=given.randomness,
+    )
+    flusher = Flusher(given.directory.files)
+    logs = LocalLogStore(
+        given.directory,
+        flusher=flusher,
+        clock=given.clock,
+        randomness=given.randomness,
+        log=given.log,
+    )
+    broker = Broker(
+        config,
+        metadata=metadata,
+        topics=Topics(metadata),
+        logs=logs,
+        clock=given.clock,
+        randomness=given.randomness,
+        metrics=metrics,
+        log=given.log,
+    )
+    try:
+        await metadata.start(unclean=not was_clean, cluster_id=given.directory.cluster_id)
+        broker.start(recover=not was_clean)
+        async with serving(config, broker, given) as node, anyio.create_task_group() as tasks:
+            tasks.start_soon(run_maintenance, broker)
+            yield node
+            tasks.cancel_scope.cancel()
+    finally:
+        with anyio.CancelScope(shield=True):
+            await stop(broker, flusher, given)
+
+
+async def stop(broker: Broker, flusher: Flusher, given: Surroundings) -> None:
+    """Flush and close everything; the next start need not check what this one says is clean."""
+    high_watermarks = broker.close()
+    await flusher.close()
+    is_clean = await broker.logs.close(high_watermarks)
+    await broker.metadata.close()
+    if not is_clean:
+        given.log.warning("unclean_stop", consequence="the next start checks every log")
+
+
+@asynccontextmanager
+async def serving(config: BrokerConfig, broker: Broker, given: Surroundings) -> AsyncIterator[Node]:
+    """Let clients in, and tell them where."""
+    dispatcher = Dispatcher(APIS, broker, broker.metrics, log=given.log, clock=given.clock)
+    reception = Reception(dispatcher, limits(config))
+    listener = Listener(reception)
+    address = parse_listener(config.listeners[0])
+    await listener.bind(address.host, address.port)
+    try:
+        endpoint = advertised(config, Endpoint(address.host, listener.port))
+        await broker.metadata.register(endpoint.host, endpoint.port, config.broker_rack)
+        await listener.start(endpoint, backlog=config.socket_listen_backlog_size)
+        yield Node(broker, endpoint, Endpoint(address.host, listener.port))
+    finally:
+        with anyio.CancelScope(shield=True):
+            listener.stop_accepting()
+            await reception.close()
+
+
+def advertised(config: BrokerConfig, listens_on: Endpoint) -> Endpoint:
+    """The address in Metadata: never a wildcard, and with the port that was really bound."""
+    if config.advertised_listeners:
+        address = parse_listener(config.advertised_listeners[0])
+        return Endpoint(address.host, address.port or listens_on.port)
+    if listens_on.host in WILDCARD_HOSTS:
+        return Endpoint(socket.gethostname(), listens_on.port)
+    return listens_on
+
+
+def limits(config: BrokerConfig) -> Limits:
+    """The bounds of connections and requests that the configuration asks for."""
+    bounds = Limits(
+        max_request_bytes=config.socket_request_max_bytes,
+        max_connections=config.max_connections,
+        max_connections_per_ip=config.max_connections_per_ip,
+        max_idle_ms=config.connections_max_idle_ms,
+    )
+    if config.queued_max_request_bytes > 0:
+        return replace(bounds, queued_request_bytes=config.queued_max_request_bytes)
+    return bounds

@@ -1,0 +1,115 @@
+"""All partition logs of a broker on local disk: the `LogStore` of the daemon and the embedded one.
+
+Logs are opened at first use. A folder that carries the id of another topic is what an earlier topic
+of the same name has left behind: it is set aside, never served as the new topic's data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from structlog.typing import FilteringBoundLogger
+
+from godel.clock import Clock, Randomness
+from godel.config.topic import TopicConfig
+from godel.storage.data_directory import DataDirectory, DataDirectoryError
+from godel.storage.flusher import Flusher
+from godel.storage.log import Log
+from godel.storage.log_config import LogConfig
+from godel.types import TopicId, TopicPartition
+
+
+class LocalLogStore:
+    """Owner of every open `Log`. One event loop."""
+
+    def __init__(
+        self,
+        directory: DataDirectory,
+        *,
+        flusher: Flusher,
+        clock: Clock,
+        randomness: Randomness,
+        log: FilteringBoundLogger,
+    ) -> None:
+        self._directory = directory
+        self._flusher = flusher
+        self._clock = clock
+        self._randomness = randomness
+        self._log = log
+        self._logs: dict[TopicPartition, Log] = {}
+
+    def open(self, partition: TopicPartition, topic_id: TopicId, config: TopicConfig) -> Log:
+        """See `LogStore.open`."""
+        log = self._logs.get(partition)
+        if log is not None:
+            return log
+        directory = self._directory
+        log = Log.open(
+            directory.partition_folder(partition, topic_id),
+            files=directory.files,
+            flusher=self._flusher,
+            clock=self._clock,
+            config=log_config(config),
+            was_clean=directory.was_clean,
+            recovery_point=directory.recovery_points.get(partition, 0),
+            log_start_offset=directory.log_start_offsets.get(partition, 0),
+            topic_id=topic_id,
+            randomness=self._randomness,
+        )
+        self._logs[partition] = log
+        self._report(partition, log)
+        return log
+
+    def _report(self, partition: TopicPartition, log: Log) -> None:
+        """Tell the operator what opening a log has met."""
+        for problem in self._directory.problems:
+            self._log.warning("data_directory_problem", problem=problem)
+        self._directory.problems.clear()
+        cut = log.recovery_report.cut
+        if cut is not None:
+            self._log.warning("log_cut", partition=str(partition), **cut._asdict())
+
+    def configure(self, partition: TopicPartition, config: TopicConfig) -> None:
+        """See `LogStore.configure`."""
+        log = self._logs.get(partition)
+        if log is not None:
+            log.configure(log_config(config))
+
+    def delete(self, partition: TopicPartition, config: TopicConfig) -> None:
+        """See `LogStore.delete`."""
+        log = self._logs.pop(partition, None)
+        if log is not None:
+            log.abandon("the topic was deleted")
+        try:
+            self._directory.delete_partition(partition, delay_ms=config.file_delete_delay_ms)
+        except DataDirectoryError as failure:
+            self._log.error("partition_not_deleted", partition=str(partition), reason=str(failure))
+
+    async def checkpoint(self, high_watermarks: Mapping[TopicPartition, int]) -> None:
+        """See `LogStore.checkpoint`."""
+        try:
+            self._directory.write_checkpoints(self._logs, high_watermarks)
+        except OSError as failure:
+            self._log.error("checkpoint_failed", reason=str(failure))
+
+    async def close(self, high_watermarks: Mapping[TopicPartition, int]) -> bool:
+        """See `LogStore.close`."""
+        return self._directory.close(self._logs, high_watermarks)
+
+
+def log_config(config: TopicConfig) -> LogConfig:
+    """What `storage/` needs of a topic's settings."""
+    return LogConfig(
+        segment_bytes=config.segment_bytes,
+        segment_ms=config.segment_ms,
+        segment_jitter_ms=config.segment_jitter_ms,
+        segment_index_bytes=config.segment_index_bytes,
+        index_interval_bytes=config.index_interval_bytes,
+        max_message_bytes=config.max_message_bytes,
+        retention_ms=config.retention_ms,
+        retention_bytes=config.retention_bytes,
+        is_deleted="delete" in config.cleanup_policy,
+        file_delete_delay_ms=config.file_delete_delay_ms,
+        flush_messages=config.flush_messages,
+        flush_ms=config.flush_ms,
+        write_caching=config.write_caching,
+    )

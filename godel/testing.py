@@ -1,0 +1,198 @@
+"""A broker inside your test: real sockets, a thread of its own, nothing left behind.
+
+    with Broker() as broker:
+        producer = KafkaProducer(bootstrap_servers=broker.bootstrap_servers)
+
+In memory unless `data` names a directory. There is no rebalance delay and nothing is synced to
+disk, for a test wants neither. With `clock=ManualClock()` the test drives time: session timeouts,
+long polls and retention stand still until `broker.advance(600_000)`.
+
+Nothing global is touched: no logging configuration, signal handler or event loop policy.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractContextManager, asynccontextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, TypeVar
+
+import structlog
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+from godel.clock import Clock, ManualClock, Randomness, SystemClock
+from godel.config.sources import from_flags, load
+from godel.metadata.memory_store import MemoryStore
+from godel.server.node import Node, Surroundings, running_node
+from godel.storage.data_directory import DataDirectory
+from godel.storage.files import Files, RealFiles
+from godel.storage.memory_files import MemoryFiles
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
+
+    from godel.metadata.store import MetadataStore
+
+Result = TypeVar("Result")
+
+DEFAULTS = {
+    "listeners": "PLAINTEXT://127.0.0.1:0",
+    "group.initial.rebalance.delay.ms": "0",
+    "write.caching": "true",
+}
+MEMORY = "memory"
+"""The data directory's path on a file system in memory."""
+
+
+class Broker:
+    """An embedded broker. `stop` and `start` keep its data; a new one begins empty.
+
+    `settings` are Kafka's broker settings by name. `data` keeps the data in a directory on disk
+    instead of in memory. `seed` makes ids and jitter repeatable.
+    """
+
+    def __init__(
+        self,
+        settings: Mapping[str, object] | None = None,
+        *,
+        data: Path | str | None = None,
+        clock: Clock | None = None,
+        seed: int | None = None,
+    ) -> None:
+        pairs = DEFAULTS | {key: as_text(value) for key, value in (settings or {}).items()}
+        self.config = load(from_flags(pairs.items(), "godel.testing.Broker")).config
+        self.clock: Clock = clock or SystemClock()
+        self._data = None if data is None else Path(data)
+        self._files: Files = MemoryFiles() if data is None else RealFiles()
+        self._memory_store = MemoryStore()
+        self._randomness = Randomness(seed)
+        self._portal_context: AbstractContextManager[BlockingPortal] | None = None
+        self._portal: BlockingPortal | None = None
+        self._node_context: AbstractContextManager[Node] | None = None
+        self._node: Node | None = None
+
+    # -- life ---------------------------------------------------------------------------------
+
+    def start(self) -> Broker:
+        """Serve. Raises what keeps a broker from starting: OSError, DataDirectoryError."""
+        if self._node is not None:
+            raise RuntimeError("the broker is running already")
+        options = {"use_uvloop": sys.platform != "win32"}
+        portal_context = start_blocking_portal("asyncio", options, name="godel-broker")
+        portal = portal_context.__enter__()
+        node_context = portal.wrap_async_context_manager(self._running())
+        try:
+            self._node = node_context.__enter__()
+        except BaseException:
+            portal_context.__exit__(None, None, None)
+            raise
+        self._portal_context, self._portal = portal_context, portal
+        self._node_context = node_context
+        return self
+
+    def stop(self) -> None:
+        """Stop in good order; the data stays for the next `start`."""
+        if self._node_context is None or self._portal_context is None:
+            return
+        node_context, self._node_context, self._node = self._node_context, None, None
+        try:
+            node_context.__exit__(None, None, None)
+        finally:
+            self._portal = None
+            portal_context, self._portal_context = self._portal_context, None
+            portal_context.__exit__(None, None, None)
+
+    def __enter__(self) -> Broker:
+        return self.start()
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    @asynccontextmanager
+    async def _running(self) -> AsyncIterator[Node]:
+        path = MEMORY if self._data is None else str(self._data)
+        directory = DataDirectory.open(
+            path,
+            files=self._files,
+            clock=self.clock,
+            randomness=self._randomness,
+            node_id=self.config.node_id,
+        )
+        store = await self._open_store()
+        given = Surroundings(
+            directory=directory,
+            store=store,
+            clock=self.clock,
+            randomness=self._randomness,
+            log=quiet_log(),
+        )
+        try:
+            async with running_node(self.config, given) as node:
+                yield node
+        finally:
+            if self._data is not None:
+                await store.close()
+
+    async def _open_store(self) -> MetadataStore:
+        if self._data is None:
+            return self._memory_store
+        from godel.metadata.sqlite_store import SqliteStore  # most tests want no disk
+
+        return await SqliteStore.open(self._data / "metadata.sqlite")
+
+    # -- what a test asks for -----------------------------------------------------------------
+
+    @property
+    def node(self) -> Node:
+        """The running broker's parts, for looking at; use `run` to call them."""
+        if self._node is None:
+            raise RuntimeError("the broker is not running")
+        return self._node
+
+    @property
+    def bootstrap_servers(self) -> str:
+        """What a client is given as `bootstrap.servers`."""
+        endpoint = self.node.endpoint
+        return f"{endpoint.host}:{endpoint.port}"
+
+    def run(self, function: Callable[[Node], Result]) -> Result:
+        """Call a function with the node on the broker's own event loop, and wait for it."""
+        if self._portal is None:
+            raise RuntimeError("the broker is not running")
+        return self._portal.call(function, self.node)
+
+    def advance(self, ms: float) -> None:
+        """Move the broker's time on; only with a `ManualClock`."""
+        clock = self.clock
+        if not isinstance(clock, ManualClock):
+            raise TypeError("advance() needs Broker(clock=ManualClock())")
+        self.run(lambda _node: clock.advance(ms))
+
+
+def as_text(value: object) -> str:
+    """A setting as it stands in a properties file."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def quiet_log() -> FilteringBoundLogger:
+    """Warnings and errors, to the logger `godel` of the standard library, where pytest sees them.
+
+    It is made here and not by `structlog.configure`, which belongs to the process.
+    """
+    log: FilteringBoundLogger = structlog.wrap_logger(
+        logging.getLogger("godel"),
+        processors=[
+            structlog.processors.format_exc_info,
+            structlog.processors.KeyValueRenderer(key_order=["event"]),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+    )
+    return log
