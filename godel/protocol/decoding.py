@@ -212,7 +212,12 @@ class DecodeCompiler:
         """`n` elements, known to fit."""
         element = kind.element
         if isinstance(element, Primitive) and len(element.format) == 1:
-            self.emit(f"{target} = list(unpack_from(f'>{{n}}{element.format}', data, p))")
+            short = "read_short_" + element.format.replace("?", "t")
+            self.names[short] = [s.unpack_from for s in wire.short_arrays(element.format)]
+            self.emit(f"if n < {wire.SHORT_ARRAY}:")
+            self.emit(f"    {target} = list({short}[n](data, p))")
+            self.emit("else:")
+            self.emit(f"    {target} = list(unpack_from(f'>{{n}}{element.format}', data, p))")
             self.emit(f"p += n * {element.size}")
             return
         made = self.variable("a")

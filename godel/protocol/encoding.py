@@ -216,7 +216,13 @@ class EncodeCompiler:
         self.length("i", "varint", compact=self.flexible)
         element = kind.element
         if isinstance(element, Primitive) and len(element.format) == 1:
-            self.emit(f"out += pack(f'>{{len({made})}}{element.format}', *{made})")
+            short = "write_short_" + element.format.replace("?", "t")
+            self.names[short] = [s.pack for s in wire.short_arrays(element.format)]
+            self.emit(f"n = len({made})")
+            self.emit(f"if n < {wire.SHORT_ARRAY}:")
+            self.emit(f"    out += {short}[n](*{made})")
+            self.emit("else:")
+            self.emit(f"    out += pack(f'>{{n}}{element.format}', *{made})")
             return
         item = self.variable("o")
         self.emit(f"for {item} in {made}:")

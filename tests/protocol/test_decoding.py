@@ -23,6 +23,7 @@ from godel.protocol.types import (
     uint32,
     uuid,
 )
+from godel.protocol.wire import SHORT_ARRAY
 
 
 class Cursor(Message):
@@ -103,6 +104,13 @@ def test_elements_without_size_cannot_multiply() -> None:
 def test_fixed_width_fields_in_a_row_are_one_read() -> None:
     text = codec.source(Everything, 1).split("def encode")[0]
     assert "read_tbhHIdB(data, p)" in text
+
+
+@pytest.mark.parametrize("length", [0, 1, SHORT_ARRAY - 1, SHORT_ARRAY, 127, 128, 1000])
+def test_arrays_of_numbers_of_any_length(length: int) -> None:
+    message = Everything(flags=[True] * length, longs=list(range(-1, length - 1)))
+    for version in (0, 1):
+        assert codec.decode(Everything, codec.encode(message, version), version) == message
 
 
 def test_minimum_size_is_what_the_smallest_value_takes() -> None:

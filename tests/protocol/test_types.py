@@ -19,7 +19,7 @@ def test_size_and_zero_fit_the_format(primitive: Primitive) -> None:
         assert struct.pack(">" + primitive.format, primitive.zero) == bytes(primitive.size)
     else:
         assert primitive.size == 0
-        assert len(primitive.zero) == 0  # type: ignore[arg-type]
+        assert len(primitive.zero) == 0
 
 
 def test_names_are_those_of_kafkas_schemas() -> None:
