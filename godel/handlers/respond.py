@@ -12,6 +12,9 @@ from typing import Any
 from godel.errors import ErrorCode
 from godel.protocol.message import Array, Field, Message, fields_of
 
+INDEXES = ("partition_index", "partition", "index")
+"""A partition's number goes by different names in a request and its response."""
+
 
 def error_response(
     request: Message,
@@ -56,14 +59,17 @@ def _is_nullable(present: dict[str, Field], version: int) -> bool:
 def _shared_values(present: dict[str, Field], asked: object, version: int) -> dict[str, Any]:
     """What the answer repeats of the request: names, ids, indexes."""
     if isinstance(asked, Message):
-        return {
-            field.name: getattr(asked, field.name)
-            for field in fields_of(type(asked))
-            if field.name in present and field.is_in(version) and _element(field) is None
-        }
-    # A bare name, as in DescribeGroups: the first text field of the answer is its place.
+        values = {}
+        for field in fields_of(type(asked)):
+            name = field.name
+            if name in INDEXES:
+                name = next((index for index in INDEXES if index in present), name)
+            if name in present and field.is_in(version) and _element(field) is None:
+                values[name] = getattr(asked, field.name)
+        return values
+    # Only names, as in DescribeGroups, or only numbers, as in OffsetFetch.
     for name, field in present.items():
-        if isinstance(field.default, str) and name != "error_message":
+        if name in INDEXES if isinstance(asked, int) else isinstance(field.default, str):
             return {name: asked}
     return {}
 
