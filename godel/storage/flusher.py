@@ -26,6 +26,19 @@ class SyncPlan(NamedTuple):
     up_to: int
 
 
+def pin(files: Sequence[File]) -> None:
+    """Pin all of them or, when one cannot be opened (OSError), none."""
+    pinned: list[File] = []
+    try:
+        for file in files:
+            file.pin()
+            pinned.append(file)
+    except OSError:
+        for file in pinned:
+            file.unpin()
+        raise
+
+
 class Syncable(Protocol):
     """A log, as the flusher sees it."""
 

@@ -27,17 +27,16 @@ from godel.records.partition_log import (
 )
 from godel.storage import recovery, retention, timestamps
 from godel.storage.files import File, Files, parent
-from godel.storage.flusher import Flusher, FlushWaiters, SyncPlan, failed_future
+from godel.storage.flusher import Flusher, FlushWaiters, SyncPlan, failed_future, pin
 from godel.storage.log_config import LONGEST_TIMER_MS, LogConfig
-from godel.storage.segment import Segment
+from godel.storage.offset_index import MAX_RELATIVE_OFFSET
+from godel.storage.segment import Segment, create_segment, limit_indexes
 from godel.storage.sidecar_files import SidecarFiles
 from godel.types import Buffer, TopicId
 
 _pack_prefix = struct.Struct(">qii").pack
 PREFIX_SIZE = 16
 """Base offset, length and leader epoch: what is written anew; no CRC covers it."""
-MAX_CLOSED_INDEXES = 4
-"""So many closed segments of a log keep their indexes in memory."""
 
 
 class Log:
@@ -109,6 +108,7 @@ class Log:
             was_clean=was_clean,
             recovery_point=recovery_point,
             log_start_offset=log_start_offset,
+            now_ms=clock.now_ms(),
         )
         log = cls(
             folder,
@@ -162,9 +162,6 @@ class Log:
     def _adopt_config(self, config: LogConfig) -> None:
         self._config = config
         self._is_durable = not config.write_caching
-        self._segment_bytes = config.segment_bytes
-        self._flush_messages = config.flush_messages
-        self._is_flush_timed = config.flush_ms <= LONGEST_TIMER_MS
         self._active.roll_jitter_ms = self._jitter_ms()
 
     def _jitter_ms(self) -> int:
@@ -184,8 +181,10 @@ class Log:
         segment = self._active
         max_timestamp = header.max_timestamp
         try:
-            if segment.is_full(size_bytes, last_offset, limit_bytes=self._segment_bytes) or (
-                segment.next_offset > segment.base_offset and self._is_due(segment, max_timestamp)
+            if segment.file.size and (
+                segment.file.size + size_bytes > self._config.segment_bytes
+                or last_offset - segment.base_offset > MAX_RELATIVE_OFFSET
+                or segment.is_due(max_timestamp, self._clock, self._config)
             ):
                 segment = self.roll()
             segment.append(
@@ -205,18 +204,6 @@ class Log:
             self._note_cached()
         return base_offset
 
-    def _is_due(self, segment: Segment, timestamp_ms: int) -> bool:
-        """Whether the active segment is to be closed for its age or its indexes' size."""
-        first_timestamp = segment.first_timestamp
-        if first_timestamp is None:
-            first_timestamp = segment.load_first_timestamp()
-        age_limit_ms = self._config.segment_ms - segment.roll_jitter_ms
-        if first_timestamp >= 0 and timestamp_ms >= 0:
-            is_old = timestamp_ms - first_timestamp > age_limit_ms
-        else:
-            is_old = self._clock.now_ms() - segment.created_ms > age_limit_ms
-        return is_old or segment.has_full_index(self._config.segment_index_bytes)
-
     def roll(self) -> Segment:
         """Close the active segment and begin a new one at the end offset. Raises OSError."""
         if self.on_roll is not None:
@@ -224,31 +211,21 @@ class Log:
         closing = self._active
         for file in (closing.file, *closing.finish()):
             self._unsynced_files[file] = None
-        segment = Segment(
+        segment = create_segment(
             self._files,
             self.folder,
             self._end,
-            next_offset=self._end,
-            index_interval_bytes=self._config.index_interval_bytes,
+            config=self._config,
             created_ms=self._clock.now_ms(),
             roll_jitter_ms=self._jitter_ms(),
-            is_new=True,
         )
-        segment.file.truncate(0)
-        self._limit_closed_indexes()
+        limit_indexes(self._segments)
         self._unsynced_folders[self.folder] = None
         self._segments.append(segment)
         self._bases.append(segment.base_offset)
         self._active = segment
         self._ask_for_sync()
         return segment
-
-    def _limit_closed_indexes(self) -> None:
-        """Let the oldest closed segments, which a reader has passed, give their indexes back."""
-        if len(self._segments) > MAX_CLOSED_INDEXES + 1:
-            indexed = [segment for segment in self._segments[:-1] if segment.has_indexes]
-            for segment in indexed[:-MAX_CLOSED_INDEXES]:
-                segment.forget_indexes()
 
     # Durability
 
@@ -278,10 +255,10 @@ class Log:
 
     def _note_cached(self) -> None:
         """After an append that need not be synced: `flush.messages` and `flush.ms`."""
-        if self._end - self._flushed >= self._flush_messages:
+        if self._end - self._flushed >= self._config.flush_messages:
             if not self._is_sync_asked:
                 self._ask_for_sync()
-        elif self._is_flush_timed and self._flush_timer is None:
+        elif self._flush_timer is None and self._config.flush_ms <= LONGEST_TIMER_MS:
             self._flush_timer = self._clock.call_later(self._config.flush_ms, self._flush_is_due)
 
     def _flush_is_due(self) -> None:
@@ -297,14 +274,9 @@ class Log:
         active = self._active
         self._unsynced_files[active.file] = None
         files, folders = tuple(self._unsynced_files), tuple(self._unsynced_folders)
-        pinned: list[File] = []
         try:
-            for file in files:
-                file.pin()
-                pinned.append(file)
+            pin(files)
         except OSError as failure:
-            for file in pinned:
-                file.unpin()
             self._fence("sync", failure)
             return None
         self._unsynced_files.clear()
@@ -369,7 +341,7 @@ class Log:
                 if segment.base_offset >= upper_bound:
                     break
                 if segment is not self._active and not segment.has_indexes:
-                    self._limit_closed_indexes()
+                    limit_indexes(self._segments)
                 data = segment.read(
                     offset, max_bytes, upper_bound=upper_bound, at_least_one=at_least_one
                 )
@@ -421,9 +393,8 @@ class Log:
         """Delete what retention and the log start allow, up to `upper_bound` (high watermark)."""
         if self._failure is not None:
             return []
-        facts = [retention.facts(segment) for segment in self._segments]
         plan = retention.plan(
-            facts,
+            [retention.facts(segment) for segment in self._segments],
             self._config,
             now_ms=self._clock.now_ms(),
             log_start_offset=self._log_start,
@@ -461,8 +432,7 @@ class Log:
     @property
     def topic_id(self) -> TopicId | None:
         """The id in `partition.metadata`. Raises `DamagedCheckpoint`."""
-        with self._reading():
-            return self._sidecars.topic_id()
+        return self._sidecars.topic_id()
 
     def _write_topic_id(self, topic_id: TopicId) -> None:
         self._unsynced_files[self._sidecars.write_topic_id(topic_id)] = None
@@ -514,10 +484,10 @@ class Log:
                 self._flusher.flush_now(self)
         except OSError as failure:
             self._fence("close", failure)
-        failure_text = self._failure
+        failed = self._failure
         self.abandon("the log is closed")
-        if failure_text is not None:
-            raise StorageFailed(failure_text)
+        if failed is not None:
+            raise StorageFailed(failed)
 
     def abandon(self, reason: str) -> None:
         """Let go of everything without a sync: the partition is deleted, or the log failed."""

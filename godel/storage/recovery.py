@@ -21,7 +21,7 @@ from godel.storage import layout
 from godel.storage.files import Files, join, parent
 from godel.storage.log_config import LogConfig
 from godel.storage.offset_index import MAX_RELATIVE_OFFSET
-from godel.storage.segment import Segment
+from godel.storage.segment import Segment, create_segment
 
 SCAN_BYTES = 1 << 20
 SEARCH_BYTES = 64 << 20
@@ -133,6 +133,7 @@ def load(
     was_clean: bool,
     recovery_point: int,
     log_start_offset: int,
+    now_ms: int,
 ) -> LoadedLog:
     """Open a folder, or make it. Raises OSError."""
     try:
@@ -153,6 +154,7 @@ def load(
             base,
             next_offset=bases[number + 1] if number + 1 < len(bases) else base,
             index_interval_bytes=config.index_interval_bytes,
+            created_ms=now_ms,
         )
         for number, base in enumerate(bases)
     ]
@@ -168,7 +170,7 @@ def load(
     )
     if not (was_clean and _trust(segments, recovery_point)):
         _recover(files, folder, loaded, recovery_point)
-    _settle(files, folder, config, loaded)
+    _settle(files, folder, config, loaded, now_ms)
     return loaded
 
 
@@ -194,7 +196,9 @@ def _trust(segments: Sequence[Segment], end_offset: int) -> bool:
     return True
 
 
-def _settle(files: Files, folder: str, config: LogConfig, loaded: LoadedLog) -> None:
+def _settle(
+    files: Files, folder: str, config: LogConfig, loaded: LoadedLog, created_ms: int
+) -> None:
     """Make the offsets agree; there is always an active segment, and it is not behind the start."""
     segments = loaded.segments
     if segments and segments[-1].next_offset < loaded.log_start_offset:
@@ -205,15 +209,9 @@ def _settle(files: Files, folder: str, config: LogConfig, loaded: LoadedLog) -> 
                     files.remove(segment.path(suffix))
         segments.clear()
     if not segments:
-        segment = Segment(
-            files,
-            folder,
-            loaded.log_start_offset,
-            next_offset=loaded.log_start_offset,
-            index_interval_bytes=config.index_interval_bytes,
-            is_new=True,
+        segment = create_segment(
+            files, folder, loaded.log_start_offset, config=config, created_ms=created_ms
         )
-        segment.file.truncate(0)
         segment.file.close()
         segments.append(segment)
         loaded.unsynced_folders = loaded.unsynced_folders or (folder,)

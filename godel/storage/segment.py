@@ -12,16 +12,20 @@ import struct
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from godel.clock import Clock
 from godel.errors import CorruptBatch
 from godel.records.batch import HEADER_SIZE, LENGTH_PREFIX_SIZE, MAGIC
 from godel.storage import layout
 from godel.storage.files import File, Files, join
-from godel.storage.offset_index import MAX_RELATIVE_OFFSET, OffsetIndex
+from godel.storage.log_config import LogConfig
+from godel.storage.offset_index import OffsetIndex
 from godel.storage.time_index import TimeIndex
 from godel.types import Buffer
 
 NO_TIMESTAMP = -1
 MAX_BOUNDARIES = 64
+MAX_CLOSED_INDEXES = 4
+"""So many closed segments of a log keep their indexes in memory."""
 SMALLEST_WALK_BYTES = 8 * 1024
 LARGEST_WALK_BYTES = 256 * 1024
 UNINDEXED_LIMIT_BYTES = 4 * 1024 * 1024
@@ -137,12 +141,20 @@ class Segment:
         if last_offset + 1 > self.next_offset:
             raise self.corrupt(0, f"there are batches up to {last_offset}, not {self.next_offset}")
 
-    def is_full(self, size_bytes: int, last_offset: int, *, limit_bytes: int) -> bool:
-        """Whether the next batch belongs into a new segment for want of room."""
-        return (
-            self.file.size + size_bytes > limit_bytes
-            or last_offset - self.base_offset > MAX_RELATIVE_OFFSET
-        ) and self.file.size > 0
+    def is_due(self, timestamp_ms: int, clock: Clock, config: LogConfig) -> bool:
+        """Whether it is to be closed for its age or its indexes' size. It is not empty.
+
+        The age is counted from batch to batch where they have timestamps.
+        """
+        first_timestamp = self.first_timestamp
+        if first_timestamp is None:
+            first_timestamp = self.load_first_timestamp()
+        age_limit_ms = config.segment_ms - self.roll_jitter_ms
+        if first_timestamp >= 0 and timestamp_ms >= 0:
+            is_old = timestamp_ms - first_timestamp > age_limit_ms
+        else:
+            is_old = clock.now_ms() - self.created_ms > age_limit_ms
+        return is_old or self.has_full_index(config.segment_index_bytes)
 
     def has_full_index(self, limit_bytes: int) -> bool:
         offset_index, time_index = self._offset_index, self._time_index
@@ -447,3 +459,35 @@ class Segment:
         if self._offset_index is not None and self._time_index is not None:
             self._offset_index.close()
             self._time_index.close()
+
+
+def create_segment(
+    files: Files,
+    folder: str,
+    base_offset: int,
+    *,
+    config: LogConfig,
+    created_ms: int,
+    roll_jitter_ms: int = 0,
+) -> Segment:
+    """A new, empty segment and its data file."""
+    segment = Segment(
+        files,
+        folder,
+        base_offset,
+        next_offset=base_offset,
+        index_interval_bytes=config.index_interval_bytes,
+        created_ms=created_ms,
+        roll_jitter_ms=roll_jitter_ms,
+        is_new=True,
+    )
+    segment.file.truncate(0)
+    return segment
+
+
+def limit_indexes(segments: Sequence[Segment]) -> None:
+    """Let the oldest closed segments of a log, which its readers have passed, give theirs back."""
+    if len(segments) > MAX_CLOSED_INDEXES + 1:
+        indexed = [segment for segment in segments[:-1] if segment.has_indexes]
+        for segment in indexed[:-MAX_CLOSED_INDEXES]:
+            segment.forget_indexes()
