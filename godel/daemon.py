@@ -181,7 +181,7 @@ async def surroundings(
         node_id=config.node_id,
     )
     path = Path(config.data_directory, METADATA_FILE)
-    if not path.exists() and directory.partitions():
+    if not directory.files.exists(str(path)) and directory.partitions():
         raise DataDirectoryError(
             f"{path} is missing, but {config.data_directory} has partitions; restore it from a "
             "backup, or choose another directory with --data"
