@@ -7,6 +7,7 @@ of the same name has left behind: it is set aside, never served as the new topic
 from __future__ import annotations
 
 from collections.abc import Mapping
+
 from structlog.typing import FilteringBoundLogger
 
 from godel.clock import Clock, Randomness
