@@ -33,6 +33,8 @@ Encoder: TypeAlias = Callable[[M, bytearray], list[Buffer]]
 
 The list starts with `out` itself, and is just `[out]` unless the message has records: those stand
 in the list as they were given, between further bytearrays. After an error throw `out` away.
+So a whole frame is written in one pass: reserve size and header in `out`, encode, then fill in the
+size, `sum(map(len, buffers)) - 4`.
 """
 
 

@@ -97,6 +97,8 @@ class MessageType(type):
         versions: tuple[int, int] | None = None,
         flexible_since: int = NEVER,
     ) -> MessageType:
+        if namespace.get("_shared") is None and any(base.__bases__ != (object,) for base in bases):
+            raise TypeError(f"{name}: a message class inherits from Message only")
         declared = {
             name: namespace.pop(name)
             for name, annotation in namespace.get("__annotations__", {}).items()

@@ -82,7 +82,10 @@ def tag_count(data: Buffer, at: int, first: int, left: int) -> tuple[int, int, i
 
 
 def tag_head(data: Buffer, at: int, last_tag: int) -> tuple[int, int, int]:
-    """Tag, end of its value and start of its value. Tags ascend, hence none comes twice."""
+    """Tag, end of its value and start of its value.
+
+    Tags ascend, hence none comes twice. Kafka writes them so (KIP-482) but does not check.
+    """
     tag = data[at]
     at += 1
     if tag > 0x7F:

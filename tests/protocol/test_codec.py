@@ -33,7 +33,13 @@ from godel.protocol.messages.fetch import (
     PartitionData,
     ReplicaState,
 )
-from godel.protocol.messages.group_metadata import GroupMetadataValue, OffsetCommitKey
+from godel.protocol.messages.group_metadata import (
+    GroupMetadataKey,
+    GroupMetadataValue,
+    MemberMetadata,
+    OffsetCommitKey,
+    OffsetCommitValue,
+)
 from godel.protocol.messages.headers import RequestHeader, ResponseHeader
 from godel.protocol.messages.metadata import MetadataRequest, MetadataRequestTopic
 from godel.protocol.messages.produce import (
@@ -211,6 +217,30 @@ GOLDEN = [
     (MetadataRequest(None), 9, "00 01 00 00 00"),
     (MetadataRequest([MetadataRequestTopic(name="t")]), 12, f"02 {'00' * 16} 02 74 00 01 00 00"),
     (OffsetCommitKey("g", "t", 1), 0, "0001 67 0001 74 00000001"),
+    (
+        OffsetCommitValue(5, metadata="m", commit_timestamp=6, expire_timestamp=7),
+        1,
+        "0000000000000005 0001 6d 0000000000000006 0000000000000007",
+    ),
+    (
+        OffsetCommitValue(5, 2, "m", 6),
+        3,
+        "0000000000000005 00000002 0001 6d 0000000000000006",
+    ),
+    (
+        OffsetCommitValue(5, 2, "m", 6, topic_id=b"i" * 16),
+        4,
+        f"0000000000000005 00000002 02 6d 0000000000000006 01 00 10 {'69' * 16}",
+    ),
+    (GroupMetadataKey("g"), 0, "0001 67"),
+    (
+        GroupMetadataValue(
+            "c", 1, "range", "m", 9, [MemberMetadata("m", "i", "n", "/h", 1, 2, b"s", b"a")]
+        ),
+        3,
+        "0001 63 00000001 0005 72616e6765 0001 6d 0000000000000009 00000001"
+        "0001 6d 0001 69 0001 6e 0002 2f68 00000001 00000002 00000001 73 00000001 61",
+    ),
     (
         GroupMetadataValue("consumer", 1, None, None),
         3,

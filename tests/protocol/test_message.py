@@ -48,6 +48,13 @@ def test_unknown_fields_are_refused() -> None:
         HeartbeatRequest().bogus = 1
 
 
+def test_message_classes_do_not_inherit_fields() -> None:
+    with pytest.raises(TypeError, match="inherits from Message only"):
+
+        class Extended(ReplicaState):
+            more: int32 = 0
+
+
 def test_equality_is_by_class_and_value() -> None:
     class Same(Message):
         leader_id: int32 = -1
