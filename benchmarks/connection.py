@@ -29,6 +29,7 @@ from godel.protocol import codec
 from godel.protocol.api import Api
 from godel.protocol.frame import request_frame
 from godel.protocol.messages.heartbeat import HeartbeatRequest, HeartbeatResponse
+from godel.protocol.messages.sync_group import SyncGroupRequest, SyncGroupResponse
 from godel.server.dispatch import Dispatcher
 from godel.server.limits import Limits
 from godel.server.listener import Listener
@@ -38,6 +39,13 @@ VERSION = 3
 REQUEST = HeartbeatRequest(group_id="group", generation_id=1, member_id="member-0123456789")
 FRAME = request_frame(12, VERSION, codec.encode(REQUEST, VERSION), client="benchmark")
 ANSWER_BYTES = 14
+WAITING_FRAME = request_frame(
+    14,
+    VERSION,
+    codec.encode(SyncGroupRequest(group_id="group", member_id="member-0123456789"), VERSION),
+    client="benchmark",
+)
+WAITING_ANSWER_BYTES = 18
 
 
 class Echo(asyncio.Protocol):
@@ -50,11 +58,17 @@ class Echo(asyncio.Protocol):
         self.transport.write(data)  # type: ignore[attr-defined]  # a Transport
 
 
-def drive(port: int, answer_bytes: int, depth: int, seconds: float) -> int:
+async def wait_a_turn() -> SyncGroupResponse:
+    """As short as a wait can be: an answer in the next turn of the loop."""
+    await asyncio.sleep(0)
+    return SyncGroupResponse()
+
+
+def drive(port: int, frame: bytes, answer_bytes: int, depth: int, seconds: float) -> int:
     """Send `depth` requests, read their answers, again and again; how many were answered."""
     with socket.create_connection(("127.0.0.1", port)) as peer:
         peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        batch = FRAME * depth
+        batch = frame * depth
         buffer = bytearray(1 << 20)
         rounds = 0
         end = time.perf_counter() + seconds
@@ -102,8 +116,17 @@ async def run(pipe: Pipe, seconds: float, connections: int) -> None:
         response=HeartbeatResponse,
         handle=lambda _context, _request: HeartbeatResponse(),
     )
+    waiting = Api(
+        key=14,
+        name="SyncGroup",
+        versions=(0, 5),
+        request=SyncGroupRequest,
+        response=SyncGroupResponse,
+        handle=lambda _context, _request: wait_a_turn(),
+        pipelined=True,
+    )
     dispatcher = Dispatcher(
-        [heartbeat],
+        [heartbeat, waiting],
         SimpleNamespace(),
         Metrics(),
         log=structlog.get_logger(),
@@ -115,18 +138,19 @@ async def run(pipe: Pipe, seconds: float, connections: int) -> None:
     await listener.start(backlog=1024)
     bare = await loop.create_server(Echo, "127.0.0.1", 0)
     bare_port = bare.sockets[0].getsockname()[1]
-    print(f"{'':24}{'frames/s':>10}{'CPU us/frame':>14}")
+    print(f"{'':30}{'frames/s':>10}{'CPU us/frame':>14}")
     for depth in (1, 100):
-        for name, port, size in (
-            ("bare echo", bare_port, len(FRAME)),
-            ("godel", listener.port, ANSWER_BYTES),
+        for name, port, frame, size in (
+            ("bare echo", bare_port, FRAME, len(FRAME)),
+            ("godel", listener.port, FRAME, ANSWER_BYTES),
+            ("godel, waiting", listener.port, WAITING_FRAME, WAITING_ANSWER_BYTES),
         ):
-            await ask(pipe, "drive", port, size, depth, seconds / 10)
+            await ask(pipe, "drive", port, frame, size, depth, seconds / 10)
             cpu, wall = time.process_time(), time.perf_counter()
-            count = await ask(pipe, "drive", port, size, depth, seconds)
+            count = await ask(pipe, "drive", port, frame, size, depth, seconds)
             cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
             label = f"{name}, {depth} at a time"
-            print(f"{label:24}{count / wall:>10.0f}{cpu / count * 1e6:>14.2f}")
+            print(f"{label:30}{count / wall:>10.0f}{cpu / count * 1e6:>14.2f}")
     time_codec()
     gc.collect()
     before = psutil.Process().memory_info().rss
@@ -149,7 +173,7 @@ def time_codec() -> None:
         decode(body, 0)
         encode(HeartbeatResponse(), bytearray(8))
     took_us = (time.process_time() - start) / repeat * 1e6
-    print(f"{'codec and handler alone':24}{'':>10}{took_us:>14.2f}")
+    print(f"{'codec and handler alone':30}{'':>10}{took_us:>14.2f}")
 
 
 def main() -> None:

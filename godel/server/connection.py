@@ -259,7 +259,7 @@ class Connection(asyncio.BufferedProtocol):
         if self._ending is None:
             self._set_reading()
         elif not self._answers:
-            self._transport.close()
+            self._close()
 
     # Requests that are not taken yet
 
@@ -364,7 +364,12 @@ class Connection(asyncio.BufferedProtocol):
         self._forget_kept()
         self._set_reading()
         if not self._answers:
-            self._transport.close()
+            self._close()
+
+    def _close(self) -> None:
+        """Close once all is sent; `check` sees to a peer that does not take it."""
+        self._unsent_bytes = NOTHING_SEEN
+        self._transport.close()
 
     def finish(self) -> None:
         if self._ending is None:
@@ -372,7 +377,7 @@ class Connection(asyncio.BufferedProtocol):
             self._forget_kept()
             self._set_reading()
         if not self._answers:
-            self._transport.close()
+            self._close()
 
     def drop(self, reason: str) -> None:
         if self._ending is None or reason == "slow_reader":
@@ -391,7 +396,6 @@ class Connection(asyncio.BufferedProtocol):
         elif self._active or self._answers or self._kept or self._lacks_memory:
             self._active = False
             self._since_ms = now_ms
-        elif now_ms - self._since_ms >= limits.max_idle_ms:
+        elif 0 <= limits.max_idle_ms <= now_ms - self._since_ms:
             self._ending = "idle"
-            self._transport.close()
-            self._unsent_bytes = NOTHING_SEEN
+            self._close()

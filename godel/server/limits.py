@@ -22,7 +22,7 @@ class Limits:
     """max.connections.per.ip"""
 
     max_idle_ms: float = 600_000
-    """connections.max.idle.ms"""
+    """connections.max.idle.ms; negative: for ever."""
 
     queued_request_bytes: int = 512 * MIB
     """queued.max.request.bytes: above it no new request is read; -1 is unlimited."""

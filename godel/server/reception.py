@@ -50,9 +50,10 @@ class Reception:
         self.receive_buffer = memoryview(bytearray(RECEIVE_BUFFER_BYTES))
         self._connections: set[Guest] = set()
         self._by_host: dict[str, int] = {}
-        self._sweep_ms = max(
-            min(limits.max_idle_ms, limits.max_stalled_ms) / SWEEPS_PER_LIMIT, MIN_SWEEP_MS
-        )
+        shortest_ms = limits.max_stalled_ms
+        if limits.max_idle_ms >= 0:
+            shortest_ms = min(shortest_ms, limits.max_idle_ms)
+        self._sweep_ms = max(shortest_ms / SWEEPS_PER_LIMIT, MIN_SWEEP_MS)
         self._sweep: Timer | None = None
         self._closing = False
         self._emptied: asyncio.Event | None = None

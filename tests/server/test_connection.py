@@ -243,6 +243,17 @@ async def test_an_idle_connection_is_closed(serve: Serve) -> None:
     assert server.count("godel_connections_closed_total{reason=idle}") == 1
 
 
+async def test_a_negative_limit_lets_connections_be_idle_for_ever(serve: Serve) -> None:
+    server = await serve(max_idle_ms=-1)
+    client = await server.connect()
+    client.send(beat(1), correlation_id=1)
+    await client.answers(1)
+    for _ in range(100):
+        server.clock.advance(10_000_000)
+    client.send(beat(2), correlation_id=2)
+    assert await client.answers(1) == [2]
+
+
 async def test_a_connection_whose_request_waits_is_not_idle(serve: Serve) -> None:
     server = await serve(max_idle_ms=1_000)
     client = await server.connect()
