@@ -73,7 +73,7 @@ class Broker:
         if recover:
             for partition in self.partitions():
                 try:
-                    partition.log  # noqa: B018  # opening is what recovers it
+                    partition.open()
                 except ApiError as failure:
                     self.log.error(
                         "partition_offline", partition=str(partition.id), reason=failure.message
@@ -106,11 +106,17 @@ class Broker:
             yield from partitions
 
     def partition(self, topic: str, index: int) -> Partition:
-        """A partition by its topic's name; raises UNKNOWN_TOPIC_OR_PARTITION."""
+        """A partition by its topic's name, with its log open.
+
+        Raises UNKNOWN_TOPIC_OR_PARTITION, and KAFKA_STORAGE_ERROR where the log cannot be opened.
+        """
         partitions = self._partitions.get(topic)
         if partitions is None or not 0 <= index < len(partitions):
             raise ApiError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
-        return partitions[index]
+        partition = partitions[index]
+        if partition.opened_log is None:
+            partition.open()
+        return partition
 
     def partition_count(self, topic: str) -> int:
         """0 for a topic that does not exist."""

@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeAlias
 
+from godel.broker.partition import Partition
 from godel.clock import Randomness
 from godel.errors import ApiError, ErrorCode
 from godel.protocol.messages.fetch import FetchPartition, FetchRequest
@@ -43,8 +44,8 @@ _Key: TypeAlias = tuple[str | TopicId, int]
 class FetchedPartition:
     """A partition that a client fetches, as it asked last.
 
-    `resolved` belongs to the handler: it may keep there what it looked up for this partition, and
-    has to check by itself that this is still alive. `topic` is empty where topics go by id.
+    `resolved` belongs to the handler: it keeps there the broker's partition, None while there is
+    none, and has to check by itself that it is not closed. `topic` is empty where topics go by id.
     """
 
     __slots__ = (
@@ -68,7 +69,7 @@ class FetchedPartition:
         self.max_bytes = asked.partition_max_bytes
         self.current_leader_epoch = asked.current_leader_epoch
         self.last_fetched_epoch = asked.last_fetched_epoch
-        self.resolved: object | None = None
+        self.resolved: Partition | None = None
         self.answered_high_watermark = _NOT_ANSWERED
         self.answered_log_start_offset = _NOT_ANSWERED
 

@@ -49,16 +49,17 @@ class Partition:
 
     __slots__ = (
         "_durable",
-        "_high_watermark",
         "_invisible_bytes",
         "_log",
         "_logs",
         "_rules",
         "config",
         "epochs",
+        "high_watermark",
         "id",
         "is_closed",
         "leader_epoch",
+        "log_start_offset",
         "producers",
         "topic_id",
         "waiters",
@@ -82,7 +83,10 @@ class Partition:
         self.is_closed = False
         self._logs = logs
         self._log: PartitionLog | None = None
-        self._high_watermark = 0
+        self.high_watermark = 0
+        """The first offset that consumers do not see yet. Kept here: every Fetch looks at it."""
+        self.log_start_offset = 0
+        """The first offset that there is. Both are right once the log is open."""
         self._invisible_bytes = 0
         self.configure(config)
 
@@ -91,14 +95,15 @@ class Partition:
     @property
     def log(self) -> PartitionLog:
         log = self._log
-        return log if log is not None else self._open()
+        return log if log is not None else self.open()
 
     @property
     def opened_log(self) -> PartitionLog | None:
         """The log where it has been opened; what no one has touched needs no maintenance."""
         return self._log
 
-    def _open(self) -> PartitionLog:
+    def open(self) -> PartitionLog:
+        """Open the log and restore what stands above it. Raises KAFKA_STORAGE_ERROR."""
         if self.is_closed:
             raise ApiError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
         try:
@@ -112,6 +117,8 @@ class Partition:
         log.on_flushed = self._log_moved
         log.on_roll = self._save_producers
         self._log = log
+        self.log_start_offset = log.log_start_offset
+        self.high_watermark = log.log_start_offset
         self._log_moved()
         return log
 
@@ -145,17 +152,6 @@ class Partition:
     # -- offsets ------------------------------------------------------------------------------
 
     @property
-    def log_start_offset(self) -> int:
-        return self.log.log_start_offset
-
-    @property
-    def high_watermark(self) -> int:
-        """The first offset that consumers do not see yet."""
-        if self._log is None:
-            self._open()
-        return self._high_watermark
-
-    @property
     def last_stable_offset(self) -> int:
         """The first offset of the earliest open transaction, else the high watermark."""
         high_watermark = self.high_watermark
@@ -171,9 +167,9 @@ class Partition:
         log = self._log
         assert log is not None
         visible = log.flushed_offset if self._durable else log.end_offset
-        if visible > self._high_watermark:
+        if visible > self.high_watermark:
             assert visible <= log.end_offset, (visible, log.end_offset)
-            self._high_watermark = visible
+            self.high_watermark = visible
             if self.waiters:
                 newly_visible, self._invisible_bytes = self._invisible_bytes, 0
                 for waiter in tuple(self.waiters):
@@ -233,17 +229,18 @@ class Partition:
 
         None: it is. The awaitable raises StorageFailed when it never will be.
         """
-        if offset <= self._high_watermark:
+        if offset <= self.high_watermark:
             return None
         return self.log.committed(offset)
 
     def truncate_prefix(self, offset: int) -> None:
         """Move the log start (DeleteRecords); what lies below is no longer served."""
         self.log.truncate_prefix(offset)
-        self._forget_epochs()
+        self._log_start_moved()
 
-    def _forget_epochs(self) -> None:
-        if self.epochs.truncate_prefix(self.log.log_start_offset):
+    def _log_start_moved(self) -> None:
+        self.log_start_offset = self.log.log_start_offset
+        if self.epochs.truncate_prefix(self.log_start_offset):
             self.log.save_leader_epochs(self.epochs.entries)
 
     # -- reading ------------------------------------------------------------------------------
@@ -253,9 +250,9 @@ class Partition:
     ) -> LogSlice:
         """Whole batches from the one that contains `offset`, as far as they are visible."""
         log = self.log
-        if offset < log.log_start_offset or offset > log.end_offset:
+        if offset < self.log_start_offset or offset > log.end_offset:
             raise ApiError(ErrorCode.OFFSET_OUT_OF_RANGE)
-        upper_bound = self.last_stable_offset if committed_only else self._high_watermark
+        upper_bound = self.last_stable_offset if committed_only else self.high_watermark
         if offset >= upper_bound:
             return EMPTY_SLICE
         try:
@@ -283,10 +280,10 @@ class Partition:
 
     def maintain(self, now_ms: int, *, producer_expiration_ms: int) -> None:
         """Retention and the expiry of idle producers."""
-        log_start_offset = self.log_start_offset
-        self.log.apply_retention(upper_bound=self.high_watermark)
-        if self.log_start_offset > log_start_offset:
-            self._forget_epochs()
+        log = self.log
+        log.apply_retention(upper_bound=self.high_watermark)
+        if log.log_start_offset > self.log_start_offset:
+            self._log_start_moved()
         self.producers.expire(now_ms, producer_expiration_ms)
 
     def check_leader_epoch(self, current_leader_epoch: int) -> None:

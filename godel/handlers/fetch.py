@@ -21,6 +21,7 @@ from godel.broker.partition import Partition
 from godel.broker.waiting import wait_for_records
 from godel.errors import ApiError, ErrorCode
 from godel.protocol.messages.fetch import (
+    AbortedTransaction,
     EpochEndOffset,
     FetchableTopicResponse,
     FetchRequest,
@@ -33,6 +34,7 @@ from godel.types import ZERO_ID, TopicId
 READ_COMMITTED = 1
 CONSUMER = -1
 NO_OFFSET = -1
+ANY_EPOCH = -1
 
 
 def handle(
@@ -56,20 +58,22 @@ def handle(
 class Outcome:
     """What one partition has to say: an error, a diverging epoch, or records (maybe none)."""
 
-    __slots__ = ("code", "diverging", "found", "partition")
+    __slots__ = ("code", "diverging", "found")
 
     def __init__(
         self,
-        partition: Partition | None,
         *,
         code: ErrorCode = ErrorCode.NONE,
         diverging: EpochEndOffset | None = None,
         found: LogSlice = EMPTY_SLICE,
     ) -> None:
-        self.partition = partition
         self.code = code
         self.diverging = diverging
         self.found = found
+
+
+NOTHING = Outcome()
+"""The client is at the high watermark. Most of what an idle consumer asks for ends here."""
 
 
 class Fetch:
@@ -107,23 +111,32 @@ class Fetch:
     def read(self) -> None:
         """Look at every partition, in order, within the limits of the request."""
         self._size_bytes = 0
-        self._outcomes = [self._read_one(wanted) for wanted in self._session.partitions]
+        self._outcomes = outcomes = []
+        for wanted in self._session.partitions:
+            partition = wanted.resolved
+            if (
+                partition is not None
+                and wanted.fetch_offset == partition.high_watermark
+                and wanted.current_leader_epoch in (ANY_EPOCH, partition.leader_epoch)
+                and wanted.last_fetched_epoch in (ANY_EPOCH, partition.leader_epoch)
+                and not partition.is_closed
+            ):
+                outcomes.append(NOTHING)
+            else:
+                outcomes.append(self._read_one(wanted))
 
     def _read_one(self, wanted: FetchedPartition) -> Outcome:
-        partition = wanted.resolved
         try:
-            if not isinstance(partition, Partition) or partition.is_closed:
+            partition = wanted.resolved
+            if partition is None or partition.is_closed:
+                wanted.resolved = None
                 partition = wanted.resolved = self._resolve(wanted)
-            epoch = partition.leader_epoch
-            if wanted.current_leader_epoch not in (-1, epoch):
-                partition.check_leader_epoch(wanted.current_leader_epoch)
-            if wanted.last_fetched_epoch not in (-1, epoch):
+            partition.check_leader_epoch(wanted.current_leader_epoch)
+            if wanted.last_fetched_epoch not in (ANY_EPOCH, partition.leader_epoch):
                 diverging = find_divergence(partition, wanted)
                 if diverging is not None:
                     self._has_trouble = True
-                    return Outcome(partition, diverging=diverging)
-            if wanted.fetch_offset == partition.high_watermark:
-                return Outcome(partition)
+                    return Outcome(diverging=diverging)
             found = partition.read(
                 wanted.fetch_offset,
                 min(wanted.max_bytes, self._max_bytes - self._size_bytes),
@@ -132,9 +145,11 @@ class Fetch:
             )
         except ApiError as refusal:
             self._has_trouble = True
-            return Outcome(None, code=refusal.code)
+            return Outcome(code=refusal.code)
+        if not found.size_bytes:
+            return NOTHING
         self._size_bytes += found.size_bytes
-        return Outcome(partition, found=found)
+        return Outcome(found=found)
 
     def _resolve(self, wanted: FetchedPartition) -> Partition:
         """The broker's partition; raises UNKNOWN_TOPIC_OR_PARTITION or UNKNOWN_TOPIC_ID."""
@@ -151,7 +166,11 @@ class Fetch:
             if left_ms <= 0:
                 break
             changed = await wait_for_records(
-                [outcome.partition for outcome in self._outcomes if outcome.partition is not None],
+                [
+                    partition
+                    for wanted in self._session.partitions
+                    if (partition := wanted.resolved) is not None
+                ],
                 missing_bytes=self._min_bytes - self._size_bytes,
                 delay_ms=left_ms,
                 clock=clock,
@@ -164,9 +183,19 @@ class Fetch:
     def response(self) -> FetchResponse:
         """What the session says has to be told, topic by topic."""
         session = self._session
+        is_incremental = session.is_incremental
         topics: list[FetchableTopicResponse] = []
         by_topic: dict[tuple[str, TopicId], FetchableTopicResponse] = {}
         for wanted, outcome in zip(session.partitions, self._outcomes, strict=True):
+            partition = wanted.resolved
+            if (
+                is_incremental
+                and outcome is NOTHING
+                and partition is not None
+                and wanted.answered_high_watermark == partition.high_watermark
+                and wanted.answered_log_start_offset == partition.log_start_offset
+            ):
+                continue
             data = self._describe(wanted, outcome)
             if data is None:
                 continue
@@ -181,16 +210,17 @@ class Fetch:
 
     def _describe(self, wanted: FetchedPartition, outcome: Outcome) -> PartitionData | None:
         """One partition of the answer; None where an incremental answer need not name it."""
-        partition = outcome.partition
         include = self._session.should_include
-        if partition is None:
+        aborted: list[AbortedTransaction] | None = [] if self._committed_only else None
+        partition = wanted.resolved
+        if outcome.code or partition is None:
             if not include(wanted, outcome.code, NO_OFFSET, NO_OFFSET, has_records=False):
                 return None
             return PartitionData(
                 partition_index=wanted.partition,
                 error_code=outcome.code,
                 high_watermark=NO_OFFSET,
-                aborted_transactions=[] if self._committed_only else None,
+                aborted_transactions=aborted,
             )
         high_watermark = partition.high_watermark
         log_start_offset = partition.log_start_offset
@@ -203,7 +233,7 @@ class Fetch:
             high_watermark=high_watermark,
             last_stable_offset=partition.last_stable_offset,
             log_start_offset=log_start_offset,
-            aborted_transactions=[] if self._committed_only else None,
+            aborted_transactions=aborted,
             records=outcome.found.buffers,
         )
         if outcome.diverging is not None:
