@@ -117,7 +117,8 @@ def commit_record(
         OffsetCommitKey(group=group, topic=topic, partition=partition.partition_index),
         OffsetCommitValue(
             offset=partition.committed_offset,
-            leader_epoch=partition.committed_leader_epoch,
+            # The version that keeps an expiry has no room for the epoch.
+            leader_epoch=partition.committed_leader_epoch if expire_ms < 0 else -1,
             metadata=partition.committed_metadata or "",
             commit_timestamp=now_ms,
             expire_timestamp=expire_ms,

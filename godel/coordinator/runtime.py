@@ -268,7 +268,7 @@ class CoordinatorRuntime(Generic[Machine]):
             return refuse(error)
         if isinstance(decision.reply, Parked):
             return self._park(shard, decision.reply.ticket, refuse)
-        return self._when_committed(shard, decision.reply, refuse)
+        return self._when_committed(shard, shard.next_offset, decision.reply, refuse)
 
     def repeat(
         self, partition: int, decide: Callable[[Machine, Instant], Decision[bool, Any]]
@@ -299,7 +299,7 @@ class CoordinatorRuntime(Generic[Machine]):
             shard = self.shard(partition)
         except ApiError as refusal:
             return refuse(refusal.code)
-        return self._when_committed(shard, look(shard.machine), refuse)
+        return self._when_committed(shard, shard.next_offset, look(shard.machine), refuse)
 
     def _execute(
         self, shard: Shard[Machine], decision: Decision[Any, Any], now: Instant
@@ -344,36 +344,48 @@ class CoordinatorRuntime(Generic[Machine]):
             reply, offset = await parked.woken
         finally:
             shard.parked.pop(ticket, None)
-        error = await self._committed(shard, offset)
-        return reply if error is ErrorCode.NONE else parked.refuse(error)
+        answer = self._when_committed(shard, offset, reply, parked.refuse)
+        return await answer if isawaitable(answer) else answer
 
     # -- commits ------------------------------------------------------------------------------
 
     def _when_committed(
-        self, shard: Shard[Machine], reply: Reply, refuse: Callable[[ErrorCode], Reply]
+        self,
+        shard: Shard[Machine],
+        offset: int,
+        reply: Reply,
+        refuse: Callable[[ErrorCode], Reply],
     ) -> Reply | Awaitable[Reply]:
-        offset = shard.next_offset
-        if shard.log.committed(offset) is None:
-            return reply
-
-        async def wait() -> Reply:
-            error = await self._committed(shard, offset)
-            return reply if error is ErrorCode.NONE else refuse(error)
-
-        return wait()
-
-    async def _committed(self, shard: Shard[Machine], offset: int) -> ErrorCode:
+        if shard.state is ShardState.FAILED:
+            return refuse(ErrorCode.NOT_COORDINATOR)
         try:
             committed = shard.log.committed(offset)
-            if committed is not None:
-                await self._within_timeout(committed)
         except (ApiError, StorageFailed) as failure:
-            error = coordinator_error(failure)
-            if error is not ErrorCode.COORDINATOR_NOT_AVAILABLE:
-                log.error("coordinator_failed", partition=shard.partition, reason=str(failure))
-                self._fail(shard)
-            return error
-        return ErrorCode.NONE
+            return refuse(self._commit_failed(shard, failure))
+        if committed is None:
+            return reply
+        return self._after(shard, committed, reply, refuse)
+
+    async def _after(
+        self,
+        shard: Shard[Machine],
+        committed: Awaitable[None],
+        reply: Reply,
+        refuse: Callable[[ErrorCode], Reply],
+    ) -> Reply:
+        try:
+            await self._within_timeout(committed)
+        except (ApiError, StorageFailed) as failure:
+            return refuse(self._commit_failed(shard, failure))
+        return reply
+
+    def _commit_failed(self, shard: Shard[Machine], failure: ApiError | StorageFailed) -> ErrorCode:
+        """Memory is ahead of a log that will not follow; a late commit is only told as such."""
+        error = coordinator_error(failure)
+        if error is not ErrorCode.COORDINATOR_NOT_AVAILABLE and shard.state is ShardState.LIVE:
+            log.error("coordinator_failed", partition=shard.partition, reason=str(failure))
+            self._fail(shard)
+        return error
 
     async def _within_timeout(self, committed: Awaitable[None]) -> None:
         """Raises what the wait raises, or REQUEST_TIMED_OUT. Leaves a shared future alone."""

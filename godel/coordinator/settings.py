@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from godel.config.broker import BrokerConfig
-
 
 @dataclass(frozen=True, slots=True)
 class GroupSettings:
@@ -27,16 +25,3 @@ class GroupSettings:
     parked_max: int = 100_000
     """JoinGroup and SyncGroup requests waiting, per coordinator partition; then
     COORDINATOR_NOT_AVAILABLE."""
-
-    @classmethod
-    def of(cls, config: BrokerConfig) -> GroupSettings:
-        return cls(
-            group_min_session_timeout_ms=config.group_min_session_timeout_ms,
-            group_max_session_timeout_ms=config.group_max_session_timeout_ms,
-            group_initial_rebalance_delay_ms=config.group_initial_rebalance_delay_ms,
-            group_max_size=config.group_max_size,
-            offset_metadata_max_bytes=config.offset_metadata_max_bytes,
-            offsets_retention_ms=config.offsets_retention_minutes * 60_000,
-            offsets_retention_check_interval_ms=config.offsets_retention_check_interval_ms,
-            offsets_commit_timeout_ms=config.offsets_commit_timeout_ms,
-        )
