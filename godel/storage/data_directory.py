@@ -26,7 +26,7 @@ from godel.storage.checkpoint import (
     write_atomically,
     write_offsets,
 )
-from godel.storage.files import FileLock, Files, join
+from godel.storage.files import FileLock, Files, join, parent
 from godel.storage.log import Log
 from godel.storage.partition_metadata import id_text, parse_id, read_partition_metadata
 from godel.types import TopicId, TopicPartition
@@ -80,7 +80,7 @@ class DataDirectory:
         """
         directory = cls(path, files, clock, randomness)
         with directory._explained("open"):
-            files.make_folder(path)
+            directory._make()
             directory._refuse_foreign()
             directory._take_lock()
             try:
@@ -90,6 +90,17 @@ class DataDirectory:
                 directory._release()
                 raise
         return directory
+
+    def _make(self) -> None:
+        missing = []
+        folder = self.path
+        while not self.files.exists(folder):
+            missing.append(folder)
+            folder = parent(folder)
+        if missing:
+            self.files.make_folder(self.path)
+        for folder in reversed(missing):
+            self.files.sync_folder(parent(folder))
 
     @contextmanager
     def _explained(self, action: str) -> Iterator[None]:

@@ -8,6 +8,7 @@ tests, ours and those of the broker's users.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import NamedTuple
@@ -168,6 +169,20 @@ class FaultyFiles(MemoryFiles):
         assert isinstance(self._root, FaultyFolder)
         disk._root = self._root.after_crash(randomness)
         return disk
+
+    def fail(self, is_hit: Callable[[Operation], bool], *, error: int = errno.EIO) -> None:
+        """Let every operation that `is_hit` picks fail from now on."""
+        self.faults = lambda operation: Fault(error) if is_hit(operation) else None
+
+    def release_locks(self) -> None:
+        """What the operating system does for a process that was killed."""
+        folders: list[FolderNode] = [self._root]
+        while folders:
+            for node in folders.pop().entries.values():
+                if isinstance(node, FolderNode):
+                    folders.append(node)
+                else:
+                    node.is_locked = False
 
     def step(self, kind: Kind, path: str) -> Fault | None:
         """Count an operation; what is to happen to it."""
