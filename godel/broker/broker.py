@@ -53,6 +53,7 @@ class Broker:
         self.fetch_sessions = FetchSessions(
             randomness, slots=config.max_incremental_fetch_session_cache_slots
         )
+        self.is_stopping = False
         self._partitions: dict[str, list[Partition]] = {}
         self.groups = open_group_coordinator(self)
         metadata.subscribe(self._metadata_changed)
@@ -79,12 +80,18 @@ class Broker:
                         "partition_offline", partition=str(partition.id), reason=failure.message
                     )
 
+    def stop_waiting(self) -> None:
+        """The broker stops: answer what is parked with what there is, and park nothing more."""
+        self.is_stopping = True
+        self.groups.close()
+        for partition in self.partitions():
+            partition.wake_waiters()
+
     def close(self) -> dict[TopicPartition, int]:
-        """Let everyone who waits go, and save what a clean start needs.
+        """Save what a clean start needs, and let go of the partitions.
 
         The logs belong to the log store, which is closed next; returns the high watermarks.
         """
-        self.groups.close()
         high_watermarks = self.high_watermarks()
         for partition in self.partitions():
             partition.save_state()

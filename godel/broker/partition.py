@@ -136,6 +136,9 @@ class Partition:
         if self._log is not None:
             self._log.on_flushed = None
             self._log.on_roll = None
+        self.wake_waiters()
+
+    def wake_waiters(self) -> None:
         for waiter in tuple(self.waiters):
             waiter.wake()
 

@@ -105,7 +105,10 @@ class Fetch:
     @property
     def is_complete(self) -> bool:
         return (
-            self._size_bytes >= self._min_bytes or self._has_trouble or not self._session.partitions
+            self._size_bytes >= self._min_bytes
+            or self._has_trouble
+            or not self._session.partitions
+            or self._broker.is_stopping
         )
 
     def read(self) -> None:

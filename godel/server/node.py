@@ -132,6 +132,7 @@ async def serving(config: BrokerConfig, broker: Broker, given: Surroundings) -> 
     finally:
         with anyio.CancelScope(shield=True):
             listener.stop_accepting()
+            broker.stop_waiting()
             await reception.close()
 
 
