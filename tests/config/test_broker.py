@@ -1,3 +1,5 @@
+"""What holds for the broker's settings as a whole."""
+
 from __future__ import annotations
 
 import subprocess

@@ -1,3 +1,5 @@
+"""Levels, synonyms and sources as DescribeConfigs shows them."""
+
 from __future__ import annotations
 
 from godel.config.broker import BrokerConfig

@@ -1,3 +1,5 @@
+"""A group's settings and their bounds."""
+
 from __future__ import annotations
 
 import pytest

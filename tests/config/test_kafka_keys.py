@@ -1,3 +1,5 @@
+"""Each of Kafka's settings is ours, ignored or refused, and only one of these."""
+
 from __future__ import annotations
 
 from godel.config.broker import BrokerConfig

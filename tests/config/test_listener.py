@@ -1,3 +1,5 @@
+"""Listener addresses, good and bad."""
+
 from __future__ import annotations
 
 import pytest

@@ -1,3 +1,5 @@
+"""A topic's defaults and bounds agree with the broker's."""
+
 from __future__ import annotations
 
 from godel.config.log_defaults import LogDefaults

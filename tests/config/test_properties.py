@@ -1,3 +1,5 @@
+"""The syntax of Java's properties files, by example and by property."""
+
 from __future__ import annotations
 
 import pytest

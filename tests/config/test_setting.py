@@ -1,3 +1,5 @@
+"""Parsing, bounds and the declarations themselves."""
+
 from __future__ import annotations
 
 import pytest

@@ -1,3 +1,5 @@
+"""Precedence, sources, and every mistake told at once."""
+
 from __future__ import annotations
 
 import contextlib

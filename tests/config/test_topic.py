@@ -1,3 +1,5 @@
+"""A topic's settings follow the broker's unless it says otherwise."""
+
 from __future__ import annotations
 
 import pytest

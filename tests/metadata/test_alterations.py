@@ -1,3 +1,5 @@
+"""Settings changed at run time."""
+
 from __future__ import annotations
 
 import pytest

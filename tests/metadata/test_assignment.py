@@ -1,3 +1,5 @@
+"""Replicas: refused, accepted, spread."""
+
 from __future__ import annotations
 
 from collections import Counter

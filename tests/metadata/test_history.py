@@ -1,3 +1,5 @@
+"""The history that watchers read is bounded and honest."""
+
 from __future__ import annotations
 
 import pytest

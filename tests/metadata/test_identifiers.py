@@ -1,3 +1,5 @@
+"""Names and ids: legal, colliding, reserved."""
+
 from __future__ import annotations
 
 import pytest

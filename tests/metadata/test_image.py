@@ -1,3 +1,5 @@
+"""Images: copied on write, the same step by step as all at once."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping

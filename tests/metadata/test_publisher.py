@@ -1,3 +1,5 @@
+"""Loading, following, falling behind, waiting."""
+
 from __future__ import annotations
 
 import asyncio

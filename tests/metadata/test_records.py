@@ -1,3 +1,5 @@
+"""Records come back as they were stored; nonsense is corrupt."""
+
 from __future__ import annotations
 
 import pytest

@@ -1,3 +1,5 @@
+"""The controller's decisions about topics and producer ids."""
+
 from __future__ import annotations
 
 import asyncio
