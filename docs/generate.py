@@ -11,7 +11,8 @@ import argparse
 import inspect
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 
 from kafka_apis import KAFKA_APIS, KAFKA_RELEASE
@@ -148,11 +149,22 @@ def capital(text: str) -> str:
 def deviations_list(apis: Iterable[Api]) -> str:
     lines = []
     for api in sorted(apis, key=lambda api: api.key):
-        for paragraph in docstring(api).split("\n\n"):
-            text = " ".join(paragraph.split())
-            if found := re.search(r"\bDeviations?( from Kafka)?: ", text):
-                lines.append(f"- **{api.name}**: {capital(text[found.end() :])}")
+        lines += [f"- **{api.name}**: {capital(text)}" for text in deviations(docstring(api))]
     return "\n".join(lines) or "Nowhere that we know of."
+
+
+def deviations(text: str) -> Iterator[str]:
+    """What a docstring says after "Deviation:"; a reference to another module is followed."""
+    for paragraph in text.split("\n\n"):
+        found = re.search(r"\bDeviations?: (.+)", " ".join(paragraph.split()))
+        if found is None:
+            continue
+        elsewhere = re.match(r"see `([\w/]+)\.py`", found[1], re.IGNORECASE)
+        if elsewhere is None:
+            yield found[1]
+        else:
+            module = import_module(f"godel.{elsewhere[1].replace('/', '.')}")
+            yield from deviations(inspect.getdoc(module) or "")
 
 
 # --- settings ------------------------------------------------------------------------------------
