@@ -230,7 +230,7 @@ class BrokerConfig(LogDefaults):
         104_857_600,
         "The segment size of __consumer_offsets.",
         type=INT,
-        minimum=1,
+        minimum=1_048_576,
     )
     offsets_retention_minutes: int = setting(
         "offsets.retention.minutes",

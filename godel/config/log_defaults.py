@@ -173,7 +173,10 @@ class LogDefaults(Config):
         dynamic=True,
     )
     log_flush_scheduler_interval_ms: int = setting(
-        "log.flush.scheduler.interval.ms", MAX_LONG, "Stands in for log.flush.interval.ms."
+        "log.flush.scheduler.interval.ms",
+        MAX_LONG,
+        "Stands in for log.flush.interval.ms.",
+        minimum=0,
     )
     log_flush_offset_checkpoint_interval_ms: int = setting(
         "log.flush.offset.checkpoint.interval.ms",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeAlias
 
 import structlog
@@ -69,12 +70,17 @@ class Metadata:
 
         `unclean`: the last run did not end well, so that what clients were shown may be lost:
         this broker's leader epochs rise. `cluster_id`: to be used if the store has none yet.
-        Raises `StoreUnavailable` and `records.CorruptRecord`.
+        Raises `StoreUnavailable`, and `records.CorruptRecord` also for another cluster's store.
         """
         await self._ensure_cluster(cluster_id)
         if unclean:
             await self._raise_epoch_floor()
         await self._load()
+        if cluster_id is not None and self.image.cluster_id != cluster_id:
+            raise records.CorruptRecord(
+                f"the metadata is of cluster {self.image.cluster_id},"
+                f" the data directory of cluster {cluster_id}"
+            )
         self._following = asyncio.create_task(self._follow(), name="metadata")
 
     async def register(self, host: str, port: int, rack: str | None = None) -> None:
@@ -84,7 +90,7 @@ class Metadata:
         await self.reached(self.session.guard.mod_revision)
 
     async def close(self) -> None:
-        """Stop following. The store belongs to whoever made it."""
+        """Stop following and sign off. The store belongs to whoever made it."""
         if self._following is not None:
             self._following.cancel()
             await asyncio.gather(self._following, return_exceptions=True)
@@ -93,6 +99,10 @@ class Metadata:
             if not waiter.done():
                 waiter.set_exception(StoreUnavailable("the broker is stopping"))
         self._waiting.clear()
+        if self.session is not None:
+            session, self.session = self.session, None
+            with suppress(StoreUnavailable):  # whoever starts with this id next takes it over
+                await session.close()
 
     def subscribe(self, callback: Subscriber) -> Callable[[], None]:
         """Be called with the old and the new image after each change. Returns the way back."""

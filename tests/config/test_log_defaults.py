@@ -19,3 +19,12 @@ def test_limits_agree() -> None:
             behind = LogDefaults.SETTINGS[declared.broker_name]
             assert (behind.minimum, behind.maximum) == (declared.minimum, declared.maximum)
             assert (behind.choices, behind.effect) == (declared.choices, declared.effect)
+
+
+def test_what_stands_in_keeps_the_limits() -> None:
+    for declared in LogDefaults.SETTINGS.values():
+        for name, factor in declared.fallbacks:
+            lowest = LogDefaults.SETTINGS[name].minimum
+            assert lowest is not None, name
+            assert declared.minimum is not None, declared.name
+            assert (lowest * factor if lowest > 0 else lowest) >= declared.minimum, name

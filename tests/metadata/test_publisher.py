@@ -40,6 +40,8 @@ async def test_a_given_cluster_id_is_used() -> None:
     await metadata.start(cluster_id="mine")
     assert metadata.image.cluster_id == "mine"
     await metadata.close()
+    with pytest.raises(CorruptRecord, match="of cluster mine"):
+        await metadata.start(cluster_id="yours")
 
 
 async def test_a_restart_has_everything_over_many_pages() -> None:
@@ -179,3 +181,22 @@ async def test_the_session_guards_and_shows_the_broker() -> None:
         session = broker.metadata.session
         assert session is not None
         assert (await broker.metadata.store.txn((session.guard,), ())).succeeded
+
+
+async def test_a_broker_that_closed_is_not_listed_any_more() -> None:
+    store = MemoryStore()
+    async with controller(store) as broker:
+        assert await store.get(b"brokers/1") is not None
+        await broker.topics.create_topic("a")
+    assert await store.get(b"brokers/1") is None
+
+
+async def test_signing_off_leaves_a_successor_alone() -> None:
+    store = MemoryStore()
+    async with controller(store) as successor:
+        async with controller(store) as broker:
+            await successor.metadata.register("localhost", 9099)
+            await broker.metadata.reached((await store.txn((), ())).revision)
+        entry = await store.get(b"brokers/1")
+        assert entry is not None
+        assert b"9099" in entry.value
