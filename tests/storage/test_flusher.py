@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+
+from godel.clock import ManualClock
+from godel.errors import StorageFailed
+from godel.storage.faulty_files import FaultyFiles, Kind
+from godel.storage.files import RealFiles, join
+from godel.storage.flusher import Flusher
+from tests.storage.harness import NOW_MS, append_values, open_log
+
+pytestmark = pytest.mark.anyio
+
+
+async def turns(count: int = 3) -> None:
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+async def test_one_round_takes_every_log_that_waits(tmp_path: Path) -> None:
+    files = RealFiles()
+    flusher = Flusher(files)
+    logs = [open_log(files, join(str(tmp_path), f"t-{n}"), flusher=flusher) for n in range(5)]
+    waiting = []
+    for log in logs:
+        append_values(log, 1)
+        append_values(log, 1)
+        waiting += [log.committed(1), log.committed(2)]
+    assert all(future is not None for future in waiting)
+    await asyncio.gather(*(future for future in waiting if future is not None))
+    assert flusher.rounds == 1
+    assert [log.flushed_offset for log in logs] == [2] * 5
+    assert logs[0].committed(2) is None
+    for log in logs:
+        log.close()
+    await flusher.close()
+
+
+async def test_a_durable_log_is_synced_without_being_asked(tmp_path: Path) -> None:
+    files = RealFiles()
+    flusher = Flusher(files)
+    log = open_log(files, join(str(tmp_path), "t-0"), flusher=flusher)
+    moved = asyncio.Event()
+    log.on_flushed = moved.set
+    for _ in range(30):
+        append_values(log, 1, size=90)
+    assert len(log.segments) > 2
+    while log.flushed_offset < 30:
+        await asyncio.wait_for(moved.wait(), 5)
+        moved.clear()
+    log.close()
+    await flusher.close()
+
+
+async def test_a_cancelled_wait_disturbs_nobody(tmp_path: Path) -> None:
+    files = RealFiles()
+    flusher = Flusher(files)
+    log = open_log(files, join(str(tmp_path), "t-0"), flusher=flusher)
+    append_values(log, 1)
+    first, second = log.committed(1), log.committed(1)
+    assert isinstance(first, asyncio.Future)
+    assert second is not None
+    first.cancel()
+    await second
+    log.close()
+    await flusher.close()
+
+
+async def test_closing_and_deleting_while_a_sync_is_in_flight(tmp_path: Path) -> None:
+    files = RealFiles()
+    flusher = Flusher(files)
+    closed = open_log(files, join(str(tmp_path), "t-0"), flusher=flusher)
+    deleted = open_log(files, join(str(tmp_path), "t-1"), flusher=flusher)
+    for log in (closed, deleted):
+        append_values(log, 1)
+    waiting = [closed.committed(1), deleted.committed(1)]
+    await turns()
+    deleted.abandon("deleted")
+    os.rename(deleted.folder, deleted.folder + "-delete")
+    closed.close()
+    assert closed.flushed_offset == 1
+    assert waiting[0] is not None
+    assert waiting[1] is not None
+    with pytest.raises(StorageFailed, match="deleted"):
+        await waiting[1]
+    await asyncio.gather(waiting[0], return_exceptions=True)
+    await flusher.close()
+    assert files.open_count == 0
+    with pytest.raises(StorageFailed, match="closed"):
+        append_values(closed, 1)
+    with pytest.raises(StorageFailed, match="closed"):
+        closed.read(0, 100, upper_bound=1, at_least_one=True)
+
+
+@pytest.mark.parametrize("kind", [Kind.SYNC, Kind.SYNC_FOLDER])
+async def test_a_failed_sync_fences(kind: Kind) -> None:
+    files = FaultyFiles()
+    log = open_log(files)
+    calls = []
+    log.on_flushed = lambda: calls.append(log.flushed_offset)
+    append_values(log, 1)
+    files.fail(lambda operation: operation.kind is kind)
+    waiting = log.committed(1)
+    assert waiting is not None
+    with pytest.raises(StorageFailed, match="sync failed"):
+        await waiting
+    assert calls == [0]
+    files.faults = None
+    later = log.committed(1)
+    assert later is not None
+    with pytest.raises(StorageFailed):
+        await later
+    with pytest.raises(StorageFailed):
+        append_values(log, 1)
+    assert log.read(0, 1000, upper_bound=1, at_least_one=True) is not None
+    with pytest.raises(StorageFailed):
+        log.close()
+
+
+async def test_a_cached_log_is_synced_by_count() -> None:
+    log = open_log(FaultyFiles(), write_caching=True, flush_messages=3)
+    for count in (1, 1):
+        append_values(log, count)
+        await turns()
+    assert log.flushed_offset == 0
+    append_values(log, 1)
+    await turns()
+    assert log.flushed_offset == 3
+
+
+async def test_a_cached_log_is_synced_by_time() -> None:
+    clock = ManualClock(NOW_MS)
+    log = open_log(FaultyFiles(), clock=clock, write_caching=True, flush_ms=500)
+    append_values(log, 1)
+    clock.advance(300)
+    append_values(log, 1)
+    clock.advance(199)
+    await turns()
+    assert log.flushed_offset == 0
+    clock.advance(1)
+    await turns()
+    assert log.flushed_offset == 2
+    clock.advance(10_000)
+    await turns()
+    assert log.flushed_offset == 2
+
+
+async def test_a_cached_log_turned_durable_is_synced() -> None:
+    log = open_log(FaultyFiles(), write_caching=True)
+    append_values(log, 1)
+    await turns()
+    assert log.flushed_offset == 0
+    log.configure(open_log(FaultyFiles(), "other")._config)
+    await turns()
+    assert log.flushed_offset == 1

@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from godel.errors import CorruptBatch
+from godel.records.partition_log import EpochStart
+from godel.storage.log import Log
+from godel.storage.memory_files import MemoryFiles
+from tests.storage.harness import (
+    append,
+    append_values,
+    batch_of,
+    open_log,
+    read_records,
+    says_own_offset,
+)
+
+FOLDER = "data/topic-0"
+
+
+def written(batches: int, *, size: int = 90, **changes: object) -> tuple[MemoryFiles, Log]:
+    """A log of one-record batches, its indexes and all, as a killed process leaves it."""
+    files = MemoryFiles()
+    log = open_log(files, **changes)
+    for _ in range(batches):
+        append_values(log, 1, size=size)
+    return files, log
+
+
+def damage(files: MemoryFiles, path: str, change: Callable[[bytearray], None]) -> None:
+    change(files.file_node(path, create=False).data)
+
+
+def flip(at: int) -> Callable[[bytearray], None]:
+    def change(data: bytearray) -> None:
+        data[at] ^= 0x10
+
+    return change
+
+
+def aside_files(files: MemoryFiles) -> list[str]:
+    return sorted(name for name in files.list_files(FOLDER) if name.endswith(".corrupt"))
+
+
+@pytest.mark.parametrize("missing", [1, 60, 100, 150])
+def test_a_torn_tail_is_cut(missing: int) -> None:
+    files, log = written(5)
+    path = log.segments[0].file.path
+    size_bytes = files.size(path)
+    damage(files, path, lambda data: data.__delitem__(slice(-missing, None)))
+    log = open_log(files)
+    assert log.end_offset == 4
+    cut = log.recovery_report.cut
+    assert cut is not None
+    assert (cut.offset, cut.aside) == (4, ())
+    assert cut.cut_bytes == size_bytes - cut.position - missing
+    assert aside_files(files) == []
+    append_values(log, 2)
+    assert says_own_offset(read_records(log), 0, 6)
+
+
+def test_zeros_at_the_end_are_cut() -> None:
+    files, log = written(3)
+    damage(files, log.segments[0].file.path, lambda data: data.extend(bytes(5000)))
+    log = open_log(files)
+    assert log.end_offset == 3
+    assert aside_files(files) == []
+
+
+def test_what_stands_behind_a_corrupt_batch_is_kept_aside() -> None:
+    files, log = written(30)
+    assert len(log.segments) > 3
+    second = log.segments[1]
+    before = files.read(second.file.path)
+    at = next(batch for batch in second.walk() if batch.base_offset == second.base_offset + 2)
+    damage(files, second.file.path, flip(at.position + 100))
+    log = open_log(files)
+    assert log.end_offset == at.base_offset
+    cut = log.recovery_report.cut
+    assert cut is not None
+    assert "CRC" in cut.reason
+    assert len(cut.aside) == len(aside_files(files)) > 2
+    kept = files.read(cut.aside[0])
+    assert kept[:100] == before[at.position : at.position + 100]
+    assert len(kept) == len(before) - at.position
+    append_values(log, 1)
+    assert says_own_offset(read_records(log), 0, at.base_offset + 1)
+    log.close()
+    log = open_log(files, was_clean=True, recovery_point=log.end_offset)
+    assert log.end_offset == at.base_offset + 1
+
+
+@given(at=st.integers(0, 150 * 8 - 1))
+def test_a_flipped_bit_is_found_wherever_it_is(at: int) -> None:
+    files, log = written(8)
+    path = log.segments[0].file.path
+    data = files.read(path)
+    at %= len(data)
+    batch = [one for one in log.segments[0].walk() if one.position <= at][-1]
+    damage(files, path, flip(at))
+    log = open_log(files)
+    field = at - batch.position
+    if 12 <= field < 16 or (field < 8 and log.recovery_report.cut is None):
+        return  # the leader epoch, or an offset that is still larger: no CRC covers them
+    assert log.end_offset == batch.base_offset
+    assert says_own_offset(read_records(log), 0, batch.base_offset)
+
+
+def test_segments_below_the_recovery_point_are_not_read() -> None:
+    files, log = written(30)
+    bases = [segment.base_offset for segment in log.segments]
+    damage(files, log.segments[0].file.path, flip(120))
+    log = open_log(files, recovery_point=bases[2] + 1)
+    assert log.end_offset == 30
+    assert log.recovery_report.checked_bytes < 3 * log.segments[1].size_bytes + 1500
+
+
+def test_recovery_goes_on_from_the_index_that_a_checkpoint_wrote() -> None:
+    files, log = written(40, segment_bytes=1 << 20)
+    point = log.checkpoint() or log.end_offset
+    whole = log.size_bytes
+    log = open_log(files, recovery_point=point, segment_bytes=1 << 20)
+    assert 0 < log.recovery_report.checked_bytes < whole // 4
+    assert says_own_offset(read_records(log), 0, 40)
+    damage(files, log.segments[0].path(".index"), flip(12))
+    log = open_log(files, recovery_point=point, segment_bytes=1 << 20)
+    assert says_own_offset(read_records(log), 0, 40)
+
+
+@pytest.mark.parametrize("suffix", [".index", ".timeindex"])
+def test_an_index_is_rebuilt_when_it_is_missing_short_or_wrong(suffix: str) -> None:
+    files, log = written(40)
+    log.close()
+    for change in (
+        lambda data: data.clear(),
+        lambda data: data.__delitem__(slice(-5, None)),
+        lambda data: data.__setitem__(slice(None), b"\x7f" * len(data)),
+        lambda data: data.__setitem__(slice(None), bytes(len(data))),
+        lambda data: data.extend(bytes(1 << 16)),
+    ):
+        for segment in log.segments:
+            damage(files, segment.path(suffix), change)
+        again = open_log(files, was_clean=True, recovery_point=40)
+        for offset in range(39, -1, -1):
+            assert read_records(again, offset, offset + 1)[0].offset == offset
+        assert again.max_timestamp(upper_bound=40) is not None
+        again.close()
+
+
+def test_a_wrong_recovery_point_after_a_clean_stop_is_noticed() -> None:
+    files, log = written(3)
+    log.close()
+    log = open_log(files, was_clean=True, recovery_point=0)
+    assert log.recovery_report.was_checked
+    assert log.end_offset == 3
+    log = open_log(files, was_clean=True, recovery_point=2)
+    with pytest.raises(Exception, match="batches up to 2"):
+        append_values(log, 1)
+
+
+def test_damage_met_while_reading_is_reported() -> None:
+    files, log = written(3)
+    damage(files, log.segments[0].file.path, flip(16))
+    with pytest.raises(CorruptBatch, match=r"0\.log at 0: magic"):
+        log.read(0, 1000, upper_bound=3, at_least_one=True)
+
+
+def test_a_log_that_ends_before_its_start_begins_anew_there() -> None:
+    files, _ = written(5)
+    log = open_log(files, log_start_offset=50)
+    assert (log.log_start_offset, log.end_offset) == (50, 50)
+    append_values(log, 2)
+    assert says_own_offset(read_records(log), 50, 52)
+
+
+def test_leader_epochs_are_completed_from_the_batches() -> None:
+    files = MemoryFiles()
+    log = open_log(files)
+    log.save_leader_epochs([EpochStart(1, 0)])
+    for epoch in (1, 1, 4, 4, 6):
+        append(log, batch_of([b"x"]), epoch)
+    log = open_log(files)
+    assert log.leader_epochs() == [EpochStart(1, 0), EpochStart(4, 2), EpochStart(6, 4)]
+    log.save_leader_epochs([EpochStart(1, 0), EpochStart(9, 99)])
+    assert log.leader_epochs() == [EpochStart(1, 0), EpochStart(4, 2), EpochStart(6, 4)]
+
+
+def test_leftovers_are_removed_and_strangers_left_alone() -> None:
+    files, log = written(3)
+    log.close()
+    for name in ("00000000000000000000.log.deleted", "x.tmp", "notes.txt"):
+        files.file_node(f"{FOLDER}/{name}", create=True)
+    open_log(files)
+    assert "notes.txt" in files.list_files(FOLDER)
+    assert not [name for name in files.list_files(FOLDER) if name.endswith(("deleted", "tmp"))]
