@@ -134,7 +134,7 @@ class ClientSuite:
     ) -> None:
         topic = fresh_name("admin")
         client.create_topic(topic, 3, configs={"retention.ms": "123456789"})
-        assert client.topics()[topic] == 3
+        eventually(lambda: client.topics().get(topic) == 3, "three partitions")
         configs = client.configs(topic)
         assert configs["retention.ms"] == "123456789"
         assert configs["cleanup.policy"] == "delete"

@@ -11,10 +11,11 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.coordinator.protocol import ConsumerProtocol
-from aiokafka.errors import KafkaError, for_code
+from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError, for_code
 from aiokafka.structs import OffsetAndMetadata
 
 from compat_tests.client import BrokerError, Client, GroupView, Position, Record
+from compat_tests.waiting import eventually
 
 TIMEOUT_S = 30
 Answer = TypeVar("Answer")
@@ -198,14 +199,21 @@ class AioKafka(Client):
     def committed(
         self, group: str, topic: str, partitions: Sequence[int] = (0,)
     ) -> list[tuple[int, str] | None]:
-        async def work() -> list[tuple[int, str] | None]:
-            places = [TopicPartition(topic, number) for number in partitions]
+        places = [TopicPartition(topic, number) for number in partitions]
+
+        async def work() -> list[tuple[int, str] | None] | None:
             async with self.admin() as admin:
-                found = await admin.list_consumer_group_offsets(group, partitions=places)
+                try:
+                    found = await admin.list_consumer_group_offsets(group, partitions=places)
+                except GroupCoordinatorNotAvailableError:
+                    return None
+            if not found:  # the library drops the error that stands above the topics
+                return None
             entries = [found[place] for place in places]
             return [(at.offset, at.metadata) if at.offset >= 0 else None for at in entries]
 
-        return run(work())
+        # This library's admin does not wait for a coordinator that is still loading: we do.
+        return eventually(lambda: run(work()), "an answer from the group's coordinator")
 
     def describe_group(self, group: str) -> GroupView:
         async def work() -> GroupView:

@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import closing, contextmanager
-from functools import cached_property
 
 from confluent_kafka import (
     Consumer,
@@ -57,9 +56,12 @@ class ConfluentKafka(Client):
     name = "confluent-kafka"
     codecs = ("none", "gzip", "snappy", "lz4", "zstd")
 
-    @cached_property
-    def admin(self) -> AdminClient:
-        return AdminClient({"bootstrap.servers": self.bootstrap})
+    @contextmanager
+    def admin(self) -> Iterator[AdminClient]:
+        """Its own for each task: an old one sleeps long after its broker was gone for a while."""
+        admin = AdminClient({"bootstrap.servers": self.bootstrap})
+        with broker_errors():
+            yield admin
 
     @contextmanager
     def consumer(self, **settings: object) -> Iterator[Consumer]:
@@ -85,28 +87,33 @@ class ConfluentKafka(Client):
         configs: Mapping[str, str] | None = None,
     ) -> None:
         wanted = NewTopic(topic, partitions, replication_factor, config=dict(configs or {}))
-        only_answer(self.admin.create_topics([wanted]))
+        with self.admin() as admin:
+            only_answer(admin.create_topics([wanted]))
 
     def delete_topic(self, topic: str) -> None:
-        only_answer(self.admin.delete_topics([topic]))
+        with self.admin() as admin:
+            only_answer(admin.delete_topics([topic]))
 
     def add_partitions(self, topic: str, total: int) -> None:
-        only_answer(self.admin.create_partitions([NewPartitions(topic, total)]))
+        with self.admin() as admin:
+            only_answer(admin.create_partitions([NewPartitions(topic, total)]))
 
     def topics(self) -> dict[str, int]:
-        with broker_errors():
-            listed = self.admin.list_topics(timeout=TIMEOUT_S).topics
+        with self.admin() as admin:
+            listed = admin.list_topics(timeout=TIMEOUT_S).topics
         return {name: len(topic.partitions) for name, topic in listed.items()}
 
     def configs(self, topic: str) -> dict[str, str | None]:
         resource = ConfigResource(ResourceType.TOPIC, topic)
-        entries = only_answer(self.admin.describe_configs([resource]))
+        with self.admin() as admin:
+            entries = only_answer(admin.describe_configs([resource]))
         return {key: entry.value for key, entry in entries.items()}
 
     def alter_config(self, topic: str, key: str, value: str) -> None:
         entry = ConfigEntry(key, value, incremental_operation=AlterConfigOpType.SET)
         resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
-        only_answer(self.admin.incremental_alter_configs([resource]))
+        with self.admin() as admin:
+            only_answer(admin.incremental_alter_configs([resource]))
 
     def produce(
         self,
@@ -193,7 +200,8 @@ class ConfluentKafka(Client):
         return [(at.offset, at.metadata or "") if at.offset >= 0 else None for at in found]
 
     def describe_group(self, group: str) -> GroupView:
-        answer = only_answer(self.admin.describe_consumer_groups([group]))
+        with self.admin() as admin:
+            answer = only_answer(admin.describe_consumer_groups([group]))
         assigned = [
             place.partition
             for member in answer.members

@@ -56,9 +56,10 @@ class TestConfluentKafka(ClientSuite):
     ) -> None:
         group = fresh_name("group")
         client.commit(group, topic, 5, "")
-        listed = client.admin.list_consumer_groups().result(30)
-        assert group in {entry.group_id for entry in listed.valid}
-        only_answer(client.admin.delete_consumer_groups([group]))
+        with client.admin() as admin:
+            listed = admin.list_consumer_groups().result(30)
+            assert group in {entry.group_id for entry in listed.valid}
+            only_answer(admin.delete_consumer_groups([group]))
         assert client.committed(group, topic) == [None]
 
     def test_a_topic_made_again_is_another_topic(
@@ -76,7 +77,8 @@ class TestConfluentKafka(ClientSuite):
         assert client.consume(topic, 1) == [Record(b"new")]
 
     def test_the_cluster_describes_itself(self, client: ConfluentKafka) -> None:
-        cluster = client.admin.describe_cluster().result(30)
+        with client.admin() as admin:
+            cluster = admin.describe_cluster().result(30)
         assert cluster.cluster_id
         assert [node.port for node in cluster.nodes] == [int(client.bootstrap.split(":")[1])]
         assert cluster.controller.id == cluster.nodes[0].id
