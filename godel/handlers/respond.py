@@ -20,15 +20,16 @@ def error_response(
     request: Message,
     response: type[Message],
     version: int,
+    *,
     code: ErrorCode,
     message: str | None = None,
 ) -> Message | None:
     """The response that tells `code` wherever this version can; None where it cannot."""
-    return _filled(response, request, version, code, message)
+    return _filled(response, request, version, code=code, message=message)
 
 
 def _filled(
-    response: type[Message], asked: object, version: int, code: ErrorCode, message: str | None
+    response: type[Message], asked: object, version: int, *, code: ErrorCode, message: str | None
 ) -> Message | None:
     """One struct of the answer, made from its counterpart in the request."""
     present = {field.name: field for field in fields_of(response) if field.is_in(version)}
@@ -43,7 +44,7 @@ def _filled(
             element = _element(field)
             if element is not None and _states_errors(element, version):
                 entries = [
-                    _filled(element, thing, version, code, message)
+                    _filled(element, thing, version, code=code, message=message)
                     for thing in _named_things(asked, version)
                 ]
                 values[field.name] = entries

@@ -228,7 +228,7 @@ class Dispatcher:
             self.metrics.bugs.add()
             self.log.error("request_failed", api=api.name, version=route.version, exc_info=error)
         self._count_error(route, code)
-        response = error_response(request, api.response, route.version, code, message)
+        response = error_response(request, api.response, route.version, code=code, message=message)
         if response is None:
             raise CloseConnection(f"{api.name} failed and has no room to say so") from error
         head = bytearray(route.blank_head)

@@ -83,7 +83,7 @@ def test_every_api_can_say_that_it_failed(
     request_class: type[Message], response_class: type[Message], version: int
 ) -> None:
     asked = filled(request_class, version)
-    response = error_response(asked, response_class, version, CODE)
+    response = error_response(asked, response_class, version, code=CODE)
     assert response is not None
     decoded = codec.decode(response_class, codec.encode(response, version), version)
     assert codes(decoded, version)
@@ -100,7 +100,7 @@ def test_every_partition_is_told() -> None:
             ),
         ]
     )
-    response = error_response(request, ProduceResponse, 8, CODE, "broken")
+    response = error_response(request, ProduceResponse, 8, code=CODE, message="broken")
     assert isinstance(response, ProduceResponse)
     told = [
         (topic.name, one.index, one.error_code, one.error_message)
@@ -112,7 +112,7 @@ def test_every_partition_is_told() -> None:
 
 def test_bare_names_are_told() -> None:
     request = DescribeGroupsRequest(groups=["one", "two"])
-    response = error_response(request, DescribeGroupsResponse, 3, CODE)
+    response = error_response(request, DescribeGroupsResponse, 3, code=CODE)
     assert isinstance(response, DescribeGroupsResponse)
     assert [(group.group_id, group.error_code) for group in response.groups] == [
         ("one", -1),
@@ -122,8 +122,8 @@ def test_bare_names_are_told() -> None:
 
 def test_where_the_error_stands_follows_the_version() -> None:
     request = FindCoordinatorRequest(coordinator_keys=["group"], key="group")
-    old = error_response(request, FindCoordinatorResponse, 3, CODE)
-    new = error_response(request, FindCoordinatorResponse, 4, CODE)
+    old = error_response(request, FindCoordinatorResponse, 3, code=CODE)
+    new = error_response(request, FindCoordinatorResponse, 4, code=CODE)
     assert isinstance(old, FindCoordinatorResponse)
     assert isinstance(new, FindCoordinatorResponse)
     assert (old.error_code, old.coordinators) == (CODE, [])
@@ -132,7 +132,7 @@ def test_where_the_error_stands_follows_the_version() -> None:
 
 def test_a_fetch_before_version_7_tells_each_partition() -> None:
     request = FetchRequest(topics=[FetchTopic(topic="a", partitions=[FetchPartition(partition=3)])])
-    response = error_response(request, FetchResponse, 6, CODE)
+    response = error_response(request, FetchResponse, 6, code=CODE)
     assert isinstance(response, FetchResponse)
     (topic,) = response.responses
     assert (topic.topic, topic.partitions[0].partition_index) == ("a", 3)
@@ -140,5 +140,5 @@ def test_a_fetch_before_version_7_tells_each_partition() -> None:
 
 
 def test_nothing_asked_leaves_nowhere_to_say_it() -> None:
-    assert error_response(ProduceRequest(), ProduceResponse, 9, CODE) is None
-    assert error_response(MetadataRequest(topics=None), MetadataResponse, 12, CODE) is None
+    assert error_response(ProduceRequest(), ProduceResponse, 9, code=CODE) is None
+    assert error_response(MetadataRequest(topics=None), MetadataResponse, 12, code=CODE) is None

@@ -183,7 +183,7 @@ async def play(script: list[Step]) -> None:
     connection.connection_lost(None)
 
 
-@settings(max_examples=60)
+@settings(max_examples=100)
 @given(steps)
 def test_every_answer_once_and_in_order(script: list[Step]) -> None:
     asyncio.run(play(script))

@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from godel.errors import ErrorCode
+from godel.broker.context import Endpoint, RequestContext
+from godel.errors import CloseConnection, ErrorCode
 from godel.protocol import codec
 from godel.protocol import frame as framing
 from godel.protocol.messages.api_versions import ApiVersionsRequest, ApiVersionsResponse
 from godel.protocol.messages.heartbeat import HeartbeatResponse
 from godel.protocol.messages.join_group import JoinGroupResponse
+from godel.server.limits import Limits
+from godel.types import Buffer
 from tests.server.harness import Server, beat, join, produce, until
 
 pytestmark = pytest.mark.anyio
@@ -172,3 +177,29 @@ async def test_an_unknown_version_of_api_versions_is_answered_in_version_0(
         (18, 0, 5)
     ]
     assert await client.answers(1) == [7]
+
+
+@given(
+    st.sampled_from([12, 14, 18, 99]),
+    st.integers(-1, 6),
+    st.binary(max_size=60),
+    st.integers(0, 80),
+)
+def test_any_bytes_are_answered_or_close_the_connection(
+    key: int, version: int, body: bytes, length: int
+) -> None:
+    """Never an exception of another kind, and never a bug."""
+    server = Server(Limits())
+    context = RequestContext(
+        server.dispatcher.broker, client_host="::1", listener=Endpoint("::1", 9092)
+    )
+    frame = framing.request_frame(key, version, body, client="x")[4:][:length]
+    out: list[Buffer] = []
+    try:
+        answer = server.dispatcher.dispatch(memoryview(frame), context, out)
+    except CloseConnection:
+        assert out == []
+    else:
+        assert isinstance(answer, int)
+        assert answer == sum(map(len, out))
+    assert server.count("godel_bugs_total") == 0
