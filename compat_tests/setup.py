@@ -1,0 +1,70 @@
+"""Install what the client suites need, saying what is done: python -m compat_tests.setup
+
+- the Python clients and their codecs: pyproject.toml's dependency group "compat", by pip;
+- kcat: by apt-get, where that exists and we are root;
+- the jars of Kafka's tools: by Maven, into .cache/ (or the folder that KAFKA_LIBS names).
+
+What cannot be installed is said; its suite is then skipped, and fails on CI.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+from compat_tests.java import jars
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def run(*command: str) -> bool:
+    print("+", " ".join(command), flush=True)
+    return subprocess.run(command, check=False).returncode == 0
+
+
+def python_clients() -> bool:
+    # pip learned --group only in 25.1, and a fresh environment may have an older one.
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
+    wanted = [*groups["test"], *groups["compat"]]
+    return run(sys.executable, "-m", "pip", "install", "--quiet", *wanted)
+
+
+def kcat() -> bool:
+    if shutil.which("kcat"):
+        return True
+    if shutil.which("apt-get") is None or os.geteuid() != 0:
+        print("kcat is missing; as root, on Debian or Ubuntu: apt-get install kcat")
+        return False
+    return run("apt-get", "update", "-qq") and run(
+        "apt-get", "install", "-y", "-qq", "--no-install-recommends", "kcat"
+    )
+
+
+def kafka_tools() -> bool:
+    if jars.are_there():
+        return True
+    if shutil.which("mvn") is None or shutil.which("java") is None:
+        print("Java or Maven is missing; Kafka's own tools cannot be tested")
+        return False
+    print(f"fetching the jars of Kafka's tools into {jars.folder()} with Maven", flush=True)
+    try:
+        jars.fetch()
+    except subprocess.CalledProcessError:
+        return False
+    return True
+
+
+def main() -> int:
+    done = {"Python clients": python_clients(), "kcat": kcat(), "Kafka's tools": kafka_tools()}
+    for what, is_there in done.items():
+        print(f"{what}: {'ready' if is_there else 'missing'}")
+    # Missing system programs are judged by the suites themselves: skipped here, failed on CI.
+    return 0 if done["Python clients"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
