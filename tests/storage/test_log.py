@@ -1,0 +1,290 @@
+from __future__ import annotations
+
+import errno
+import itertools
+import struct
+from dataclasses import replace
+
+import pytest
+
+from godel.clock import ManualClock, Randomness
+from godel.errors import StorageFailed
+from godel.records.partition_log import ProducerEntry
+from godel.storage import segment as segment_module
+from godel.storage.faulty_files import Fault, FaultyFiles, Kind
+from godel.storage.log_config import LogConfig
+from godel.storage.memory_files import MemoryFiles
+from tests.storage.harness import (
+    NOW_MS,
+    SMALL_SEGMENTS,
+    append,
+    append_values,
+    batch_of,
+    open_log,
+    read_records,
+    says_own_offset,
+)
+
+FOLDER = "data/topic-0"
+
+
+def test_append_writes_offset_and_epoch_and_leaves_the_rest() -> None:
+    files = MemoryFiles()
+    log = open_log(files)
+    data = batch_of([b"a", b"b"])
+    assert append(log, data, 7) == 0
+    buffer = bytearray(data)
+    assert append(log, buffer, 8) == 2
+    buffer[:] = bytes(len(buffer))
+    stored = files.read(log.segments[0].file.path)
+    size_bytes = len(data)
+    assert (
+        stored[:size_bytes] == struct.pack(">q", 0) + data[8:12] + struct.pack(">i", 7) + data[16:]
+    )
+    assert stored[size_bytes:] == (
+        struct.pack(">q", 2) + data[8:12] + struct.pack(">i", 8) + data[16:]
+    )
+    assert log.size_bytes == 2 * size_bytes
+
+
+def test_rolls_by_size() -> None:
+    log = open_log(MemoryFiles(), segment_bytes=400)
+    for _ in range(6):
+        append_values(log, 1, size=100)
+    assert all(segment.size_bytes <= 400 for segment in log.segments)
+    assert [segment.base_offset for segment in log.segments] == [0, 2, 4]
+
+
+def test_rolls_by_the_age_between_batches() -> None:
+    log = open_log(MemoryFiles(), segment_ms=1000)
+    for time_ms in (5000, 4000, 6000, 6001, 6900):
+        append(log, batch_of([b"x"], timestamps=[time_ms]))
+    assert [segment.base_offset for segment in log.segments] == [0, 3]
+
+
+def test_rolls_by_the_clock_where_there_are_no_timestamps() -> None:
+    clock = ManualClock(NOW_MS)
+    log = open_log(MemoryFiles(), clock=clock, segment_ms=1000)
+    for _ in range(2):
+        append(log, batch_of([b"x"], timestamps=[-1]))
+    clock.advance(1001)
+    append(log, batch_of([b"x"], timestamps=[-1]))
+    assert [segment.base_offset for segment in log.segments] == [0, 2]
+
+
+def test_jitter_shortens_the_age_of_a_segment() -> None:
+    lengths = set()
+    for seed in range(5):
+        log = open_log(
+            MemoryFiles(), segment_ms=1000, segment_jitter_ms=900, randomness=Randomness(seed)
+        )
+        for time_ms in range(1, 1000, 50):
+            append(log, batch_of([b"x"], timestamps=[time_ms]))
+        lengths.add(log.segments[0].next_offset)
+    assert len(lengths) > 1
+
+
+def test_rolls_when_an_index_is_full() -> None:
+    log = open_log(
+        MemoryFiles(), segment_bytes=1 << 20, segment_index_bytes=80, index_interval_bytes=100
+    )
+    for _ in range(60):
+        append_values(log, 1, size=90)
+    assert len(log.segments) > 3
+    assert all(len(segment.offset_index) <= 10 for segment in log.segments)
+
+
+def test_rolls_before_a_relative_offset_overflows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("godel.storage.log.MAX_RELATIVE_OFFSET", 10)
+    log = open_log(MemoryFiles())
+    for _ in range(5):
+        append_values(log, 5)
+    assert [segment.base_offset for segment in log.segments] == [0, 10, 20]
+
+
+def test_snapshots_are_asked_for_at_each_roll_and_kept_with_their_segments() -> None:
+    clock = ManualClock(NOW_MS)
+    files = MemoryFiles()
+    log = open_log(files, clock=clock)
+
+    def save() -> None:
+        log.save_producers([ProducerEntry(1, 0, 0, log.end_offset - 1, 0, NOW_MS, -1, -1)])
+
+    log.on_roll = save
+    for _ in range(30):
+        append_values(log, 1, size=90)
+    bases = [segment.base_offset for segment in log.segments]
+    assert snapshots(files) == bases[1:]
+    save()
+    assert log.latest_producers()[0] == 30
+    append_values(log, 1)
+    save()
+    assert snapshots(files) == [*bases[1:], 31]
+    log.truncate_prefix(bases[3])
+    log.apply_retention(upper_bound=31)
+    assert snapshots(files) == [*bases[3:], 31]
+    files.file_node(f"{FOLDER}/{31:020d}.snapshot", create=False).data[20] ^= 1
+    assert log.latest_producers()[0] == bases[-1]
+
+
+def snapshots(files: MemoryFiles) -> list[int]:
+    return sorted(int(name[:20]) for name in files.list_files(FOLDER) if "snapshot" in name)
+
+
+def test_a_full_disk_fences_and_leaves_no_torn_batch_in_sight() -> None:
+    files = FaultyFiles()
+    log = open_log(files)
+    append_values(log, 2)
+    assert log.committed(2) is None
+    files.faults = lambda operation: (
+        Fault(errno.ENOSPC, 50) if operation.kind is Kind.APPEND else None
+    )
+    with pytest.raises(StorageFailed, match="append failed"):
+        append_values(log, 1)
+    files.faults = None
+    assert log.end_offset == 2
+    assert says_own_offset(read_records(log), 0, 2)
+    with pytest.raises(StorageFailed, match="append failed"):
+        append_values(log, 1)
+    with pytest.raises(StorageFailed):
+        log.close()
+    log = open_log(files)
+    assert log.end_offset == 2
+    assert log.recovery_report.cut is not None
+    assert log.recovery_report.cut.cut_bytes == 50
+    append_values(log, 1)
+    assert says_own_offset(read_records(log), 0, 3)
+
+
+@pytest.mark.parametrize("kind", [Kind.LINK, Kind.TRUNCATE, Kind.APPEND])
+def test_a_roll_that_fails_fences(kind: Kind) -> None:
+    files = FaultyFiles()
+    log = open_log(files)
+    while log.segments[0].size_bytes < 1300:
+        append_values(log, 1, size=90)
+    end = log.end_offset
+    files.fail(lambda operation: operation.kind is kind, error=errno.ENOSPC)
+    with pytest.raises(StorageFailed):
+        append_values(log, 1, size=200)
+    files.faults = None
+    assert log.end_offset == end
+    assert says_own_offset(read_records(log), 0, end)
+    assert open_log(files).end_offset == end
+
+
+def test_a_read_that_fails_says_so_and_fences_nothing() -> None:
+    files = FaultyFiles()
+    log = open_log(files)
+    append_values(log, 1)
+    files.fail(lambda operation: operation.kind is Kind.READ)
+    with pytest.raises(StorageFailed, match="read failed"):
+        log.read(0, 100, upper_bound=1, at_least_one=True)
+    files.faults = None
+    append_values(log, 1)
+    assert says_own_offset(read_records(log), 0, 2)
+
+
+def test_a_sequential_reader_walks_no_headers(monkeypatch: pytest.MonkeyPatch) -> None:
+    log = open_log(MemoryFiles(), config=LogConfig())
+    for _ in range(3000):
+        append_values(log, 1, size=40)
+    walks = []
+    walk = segment_module.Segment.walk
+
+    def counted(self: segment_module.Segment, position: int = 0, end: int | None = None) -> object:
+        walks.append(position)
+        return walk(self, position, end)
+
+    monkeypatch.setattr(segment_module.Segment, "walk", counted)
+    assert len(read_records(log, max_bytes=10_000)) == 3000
+    assert walks == []
+    read_records(log, 1234, 1240)
+    assert len(walks) == 2
+
+
+def test_the_log_start_may_lie_inside_a_segment_and_a_batch() -> None:
+    log = open_log(MemoryFiles())
+    append_values(log, 10)
+    log.truncate_prefix(4)
+    log.truncate_prefix(2)
+    assert (log.log_start_offset, log.flushed_offset) == (4, 4)
+    assert says_own_offset(read_records(log), 4, 10)
+    found = log.offset_for_timestamp(NOW_MS, upper_bound=10)
+    assert found is not None
+    assert found.offset == 4
+    found = log.max_timestamp(upper_bound=10)
+    assert found is not None
+    assert found.offset == 4
+
+
+def test_replay_shows_whole_batches_from_the_one_with_the_offset() -> None:
+    log = open_log(MemoryFiles())
+    for count in (3, 4, 5) * 10:
+        append_values(log, count, size=50)
+    seen = []
+    log.replay(5, lambda header, batch: seen.append((header.base_offset, len(batch))))
+    assert [offset for offset, _ in seen[:3]] == [3, 7, 12]
+    assert seen[-1][0] == 115
+
+
+def test_settings_change_under_a_running_log() -> None:
+    log = open_log(MemoryFiles())
+    append_values(log, 1)
+    log.configure(replace(SMALL_SEGMENTS, segment_bytes=100))
+    append_values(log, 1)
+    assert len(log.segments) == 2
+
+
+def test_the_topic_id_is_kept() -> None:
+    files = MemoryFiles()
+    topic_id = bytes(range(16))
+    log = open_log(files, topic_id=topic_id)
+    log.close()
+    log = open_log(files, topic_id=bytes(16), was_clean=True)
+    assert log.topic_id == topic_id
+
+
+def parse_segment(files: MemoryFiles, base: int) -> dict[int, tuple[int, int]]:
+    """Position -> last offset and largest timestamp, read as the format says and no other way."""
+    data = files.read(f"{FOLDER}/{base:020d}.log")
+    found, at = {}, 0
+    while at < len(data):
+        (base_offset,) = struct.unpack_from(">q", data, at)
+        (length,) = struct.unpack_from(">i", data, at + 8)
+        (last_delta,) = struct.unpack_from(">i", data, at + 23)
+        (max_timestamp,) = struct.unpack_from(">q", data, at + 35)
+        assert data[at + 16] == 2
+        found[at] = (base_offset + last_delta, max_timestamp)
+        at += 12 + length
+    assert at == len(data)
+    return found
+
+
+def test_the_files_are_what_kafka_expects() -> None:
+    files = MemoryFiles()
+    log = open_log(files)
+    times = [NOW_MS + (number * 7919) % 1000 + number for number in range(60)]
+    for number, time_ms in enumerate(times):
+        append(
+            log, batch_of([b"v" * 40] * (1 + number % 3), timestamps=[time_ms] * (1 + number % 3))
+        )
+    log.close()
+    bases = sorted(int(name[:20]) for name in files.list_files(FOLDER) if name.endswith(".log"))
+    assert len(bases) > 3
+    for base in bases:
+        batches = parse_segment(files, base)
+        index = list(struct.iter_unpack(">ii", files.read(f"{FOLDER}/{base:020d}.index")))
+        assert index
+        for relative_offset, position in index:
+            assert batches[position][0] == base + relative_offset
+        assert index == sorted(set(index))
+        positions = [0, *(position for _, position in index)]
+        assert all(after - before > 200 for before, after in itertools.pairwise(positions))
+        time_index = list(struct.iter_unpack(">qi", files.read(f"{FOLDER}/{base:020d}.timeindex")))
+        firsts: dict[int, int] = {}
+        for last_offset, max_timestamp in batches.values():
+            firsts.setdefault(max_timestamp, last_offset)
+        assert time_index[-1][0] == max(firsts)
+        for timestamp_ms, relative_offset in time_index:
+            assert firsts[timestamp_ms] == base + relative_offset
+        assert time_index == sorted(set(time_index))
