@@ -90,13 +90,18 @@ class BrokerConfig(LogDefaults):
         "socket.request.max.bytes", 104_857_600, "The largest request.", type=INT, minimum=1
     )
     socket_send_buffer_bytes: int = setting(
-        "socket.send.buffer.bytes", 102_400, "A socket's send buffer; -1 the system's.", type=INT
+        "socket.send.buffer.bytes",
+        102_400,
+        "A socket's send buffer; -1 the system's.",
+        type=INT,
+        effect=False,
     )
     socket_receive_buffer_bytes: int = setting(
         "socket.receive.buffer.bytes",
         102_400,
         "A socket's receive buffer; -1 the system's.",
         type=INT,
+        effect=False,
     )
     socket_listen_backlog_size: int = setting(
         "socket.listen.backlog.size", 50, "Connections waiting to be taken.", type=INT, minimum=1
@@ -302,6 +307,7 @@ class BrokerConfig(LogDefaults):
         "How often silent producers are looked for.",
         type=INT,
         minimum=1,
+        effect=False,
     )
     transaction_max_timeout_ms: int = setting(
         "transaction.max.timeout.ms",

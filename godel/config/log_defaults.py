@@ -191,11 +191,13 @@ class LogDefaults(Config):
         "How often the log starts are written down.",
         type=INT,
         minimum=0,
+        effect=False,
     )
     replica_high_watermark_checkpoint_interval_ms: int = setting(
         "replica.high.watermark.checkpoint.interval.ms",
         5000,
         "How often the high watermarks are written down.",
+        effect=False,
     )
 
     # Retention and compaction.
