@@ -8,8 +8,9 @@ Plays the part of Kafka's `Partition` and `UnifiedLog` above the segments.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
-from contextlib import suppress
+from collections import deque
+from collections.abc import Awaitable, Iterator
+from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 from godel.broker.leader_epochs import EpochEnd, LeaderEpochs
@@ -17,7 +18,7 @@ from godel.broker.producer_state import ProducerState
 from godel.broker.waiting import Waiter
 from godel.config.topic import TopicConfig
 from godel.errors import ApiError, CorruptBatch, ErrorCode, StorageFailed
-from godel.records.batch import BatchHeader
+from godel.records.batch import LENGTH_PREFIX_SIZE, BatchHeader
 from godel.records.compression import Compression
 from godel.records.partition_log import (
     EMPTY_SLICE,
@@ -49,7 +50,7 @@ class Partition:
 
     __slots__ = (
         "_durable",
-        "_invisible_bytes",
+        "_invisible",
         "_log",
         "_logs",
         "_rules",
@@ -87,7 +88,8 @@ class Partition:
         """The first offset that consumers do not see yet. Kept here: every Fetch looks at it."""
         self.log_start_offset = 0
         """The first offset that there is. Both are right once the log is open."""
-        self._invisible_bytes = 0
+        self._invisible: deque[tuple[int, int]] = deque()
+        """Offset behind a batch and its size, for batches above the high watermark."""
         self.configure(config)
 
     # -- life ---------------------------------------------------------------------------------
@@ -108,12 +110,12 @@ class Partition:
             raise ApiError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
         try:
             log = self._logs.open(self.id, self.topic_id, self.config)
-        except (OSError, StorageFailed) as failure:
+            self.epochs = LeaderEpochs(log.leader_epochs())
+            snapshot_offset, producers = log.latest_producers()
+            self.producers.restore(producers)
+            log.replay(snapshot_offset, self.producers.replay)
+        except (OSError, StorageFailed, CorruptBatch) as failure:
             raise ApiError(ErrorCode.KAFKA_STORAGE_ERROR, str(failure)) from failure
-        self.epochs = LeaderEpochs(log.leader_epochs())
-        snapshot_offset, producers = log.latest_producers()
-        self.producers.restore(producers)
-        log.replay(snapshot_offset, self.producers.replay)
         log.on_flushed = self._log_moved
         log.on_roll = self._save_producers
         self._log = log
@@ -172,13 +174,18 @@ class Partition:
         visible = log.flushed_offset if self._durable else log.end_offset
         if visible > self.high_watermark:
             assert visible <= log.end_offset, (visible, log.end_offset)
-            self.high_watermark = visible
-            if self.waiters:
-                newly_visible, self._invisible_bytes = self._invisible_bytes, 0
-                for waiter in tuple(self.waiters):
-                    waiter.notify(newly_visible)
-            else:
-                self._invisible_bytes = 0
+            size_bytes = 0
+            invisible = self._invisible
+            while invisible and invisible[0][0] <= visible:
+                size_bytes += invisible.popleft()[1]
+            self._show(visible, size_bytes)
+
+    def _show(self, high_watermark: int, size_bytes: int) -> None:
+        """So many bytes more are visible: tell those who wait."""
+        self.high_watermark = high_watermark
+        if self.waiters:
+            for waiter in tuple(self.waiters):
+                waiter.notify(size_bytes)
 
     # -- writing ------------------------------------------------------------------------------
 
@@ -188,13 +195,13 @@ class Partition:
             records, self._rules, now_ms=now_ms, zstd_allowed=zstd_allowed
         )
         log_append_time_ms = header.max_timestamp if header.has_log_append_time else NO_TIMESTAMP
-        if header.producer_id < 0:
-            base_offset = self._store(header, data)
-            return Appended(base_offset, log_append_time_ms, base_offset + header.records_count)
         if header.is_transactional:
             raise ApiError(
                 ErrorCode.INVALID_TXN_STATE, "transactions are not supported by this broker yet"
             )
+        if header.producer_id < 0:
+            base_offset = self._store(header, data)
+            return Appended(base_offset, log_append_time_ms, base_offset + header.records_count)
         log = self.log
         duplicate = self.producers.check(header)
         if duplicate is not None:
@@ -212,15 +219,17 @@ class Partition:
 
     def _store(self, header: BatchHeader, data: Buffer) -> int:
         log = self.log
-        if self.epochs.latest < self.leader_epoch:
-            self._begin_epoch(log)
         try:
+            if self.epochs.latest < self.leader_epoch:
+                self._begin_epoch(log)
             base_offset = log.append(header, data, self.leader_epoch)
         except StorageFailed as failure:
             raise ApiError(ErrorCode.KAFKA_STORAGE_ERROR, str(failure)) from failure
-        self._invisible_bytes += header.batch_length
-        if not self._durable:
-            self._log_moved()
+        size_bytes = header.batch_length + LENGTH_PREFIX_SIZE
+        if self._durable:
+            self._invisible.append((log.end_offset, size_bytes))
+        else:
+            self._show(log.end_offset, size_bytes)
         return base_offset
 
     def _begin_epoch(self, log: PartitionLog) -> None:
@@ -270,10 +279,12 @@ class Partition:
     def offset_for_timestamp(
         self, timestamp_ms: int, *, upper_bound: int
     ) -> TimestampOffset | None:
-        return self.log.offset_for_timestamp(timestamp_ms, upper_bound=upper_bound)
+        with refusing_on_failure():
+            return self.log.offset_for_timestamp(timestamp_ms, upper_bound=upper_bound)
 
     def max_timestamp(self, *, upper_bound: int) -> TimestampOffset | None:
-        return self.log.max_timestamp(upper_bound=upper_bound)
+        with refusing_on_failure():
+            return self.log.max_timestamp(upper_bound=upper_bound)
 
     def end_of_epoch(self, epoch: int) -> EpochEnd:
         end_offset = self.log.end_offset
@@ -296,6 +307,17 @@ class Partition:
         if current_leader_epoch < self.leader_epoch:
             raise ApiError(ErrorCode.FENCED_LEADER_EPOCH)
         raise ApiError(ErrorCode.UNKNOWN_LEADER_EPOCH)
+
+
+@contextmanager
+def refusing_on_failure() -> Iterator[None]:
+    """Tell a client about what reading the log met."""
+    try:
+        yield
+    except CorruptBatch as corrupt:
+        raise ApiError(ErrorCode.CORRUPT_MESSAGE, str(corrupt)) from corrupt
+    except StorageFailed as failure:
+        raise ApiError(ErrorCode.KAFKA_STORAGE_ERROR, str(failure)) from failure
 
 
 def produce_rules(config: TopicConfig) -> ProduceRules:
