@@ -78,22 +78,20 @@ class GroupShard:
 
     def apply(self, record: GroupCoordinatorRecord) -> None:
         """The only change of durable state, live and on replay."""
-        match record:
-            case OffsetRecord(key, value):
-                self.offsets.apply(record)
-                if value is not None:
-                    self._group(key.group)
-            case GroupRecord(group_key, None):
-                removed = self.groups.pop(group_key.group, None)
-                if removed is not None and self._is_live:
-                    removed.die()
-            case GroupRecord(group_key, group_value):
-                assert group_value is not None
-                group = self._group(group_key.group)
-                if self._is_live:
-                    group.apply(group_value)
-                else:
-                    group.durable = group_value
+        if isinstance(record, OffsetRecord):
+            self.offsets.apply(record)
+            if record.value is not None:
+                self._group(record.key.group)
+        elif record.value is None:
+            removed = self.groups.pop(record.key.group, None)
+            if removed is not None and self._is_live:
+                removed.die()
+        else:
+            group = self._group(record.key.group)
+            if self._is_live:
+                group.apply(record.value)
+            else:
+                group.durable = record.value
 
     def loaded(self, now: Instant) -> None:
         """Every record was applied: sessions begin anew."""

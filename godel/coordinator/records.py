@@ -51,18 +51,18 @@ GroupCoordinatorRecord: TypeAlias = OffsetRecord | GroupRecord
 
 
 def to_bytes(record: GroupCoordinatorRecord) -> tuple[bytes, bytes | None]:
-    match record:
-        case OffsetRecord(key, value):
-            if value is None:
-                return _key(OFFSET_COMMIT, key), None
-            expires = value.expire_timestamp >= 0
-            version = VALUE_VERSION_WITH_EXPIRY if expires else VALUE_VERSION
-            return _key(OFFSET_COMMIT, key), _INT16.pack(version) + encode(value, version)
-        case GroupRecord(group_key, group_value):
-            if group_value is None:
-                return _key(GROUP_METADATA, group_key), None
-            value_bytes = encode(group_value, VALUE_VERSION)
-            return _key(GROUP_METADATA, group_key), _INT16.pack(VALUE_VERSION) + value_bytes
+    value = record.value
+    if isinstance(record, OffsetRecord):
+        key_bytes = _key(OFFSET_COMMIT, record.key)
+        version = VALUE_VERSION
+        if record.value is not None and record.value.expire_timestamp >= 0:
+            version = VALUE_VERSION_WITH_EXPIRY
+    else:
+        key_bytes = _key(GROUP_METADATA, record.key)
+        version = VALUE_VERSION
+    if value is None:
+        return key_bytes, None
+    return key_bytes, _INT16.pack(version) + encode(value, version)
 
 
 def from_bytes(key: bytes, value: bytes | None) -> GroupCoordinatorRecord | None:
