@@ -6,8 +6,8 @@ KIP-394 member ids, KIP-814 skipped assignments). Cooperative rebalancing (KIP-4
 affair. States: `classic_states.py`; rounds and timers: `classic_rounds.py`.
 
 Deviations: a request superseded by the same member's next one is answered REBALANCE_IN_PROGRESS,
-where Kafka never answers it; a pending member that leaves does not start a rebalance; a static
-member that starts again is shown with its new client id and host.
+where Kafka never answers it; a static member that starts again is shown with its new client id and
+host; the group's first round ends early when all its members have left.
 """
 
 from __future__ import annotations
@@ -91,7 +91,6 @@ class ClassicGroup(ClassicRounds):
         self, leaving: Sequence[MemberIdentity], is_list: bool, now: Instant
     ) -> Decision[LeaveGroupResponse, GroupCoordinatorRecord]:
         saved, draft = self._save(), Draft()
-        members_before = len(self.members)
         replies = [
             MemberResponse(
                 member_id=member.member_id,
@@ -101,7 +100,7 @@ class ClassicGroup(ClassicRounds):
             for member in leaving
         ]
         if self.state in (STABLE, COMPLETING):
-            if len(self.members) < members_before:
+            if any(reply.error_code == ErrorCode.NONE for reply in replies):
                 self._prepare_rebalance(now, draft)
         else:
             self._complete_if_all_joined(now, draft)

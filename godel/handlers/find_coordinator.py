@@ -55,13 +55,15 @@ def answer(
                     node_id=node_id,
                     host=endpoint.host,
                     port=endpoint.port,
-                    error_message=None,
                 )
                 for key in request.coordinator_keys
             ]
         )
     return FindCoordinatorResponse(
-        node_id=node_id, host=endpoint.host, port=endpoint.port, error_message=None
+        node_id=node_id,
+        host=endpoint.host,
+        port=endpoint.port,
+        error_message=ErrorCode.NONE.name,
     )
 
 
