@@ -77,9 +77,16 @@ OnBatch = Callable[[int, BatchHeader], None]
 
 
 def scan(
-    read: Read, size_bytes: int, position: int, next_offset: int, on_batch: OnBatch, *, base: int
+    read: Read,
+    on_batch: OnBatch,
+    *,
+    position: int,
+    next_offset: int,
+    size_bytes: int,
+    base_offset: int,
 ) -> Scan:
-    """Check batch after batch from `position`; stop at the first wrong one."""
+    """Check a segment's batches from `position` to its size; stop at the first wrong one."""
+    before_gap = Scan(position, layout.MAX_OFFSET, None)
     chunk, chunk_start = memoryview(b""), position
     while position < size_bytes:
         at = position - chunk_start
@@ -94,12 +101,20 @@ def scan(
         if position + length > size_bytes:
             return Scan(position, next_offset, f"{position + length - size_bytes} bytes missing")
         if header.base_offset < next_offset:
+            if header.base_offset >= before_gap.next_offset:
+                return before_gap
             return Scan(position, next_offset, f"offset {header.base_offset} comes again")
-        if header.last_offset_delta < 0 or header.last_offset - base > MAX_RELATIVE_OFFSET:
+        if header.last_offset_delta < 0 or header.last_offset - base_offset > MAX_RELATIVE_OFFSET:
             return Scan(position, next_offset, f"offsets up to {header.last_offset}")
         batch = chunk[at : at + length] if at + length <= len(chunk) else read(position, length)
         if not check_crc(memoryview(batch), header):
             return Scan(position, next_offset, f"CRC of the batch at offset {header.base_offset}")
+        # No CRC covers the offset: of a batch that jumps ahead and one that fits in before it, the
+        # first is wrong. Gaps alone are compaction's.
+        is_gap = header.base_offset > next_offset
+        before_gap = Scan(
+            position, next_offset if is_gap else layout.MAX_OFFSET, "an offset jumps ahead"
+        )
         on_batch(position, header)
         position += length
         next_offset = header.next_offset
@@ -255,6 +270,7 @@ def _recover(files: Files, folder: str, loaded: LoadedLog, recovery_point: int) 
 
 def _scan_segment(segment: Segment, recovery_point: int, report: RecoveryReport) -> Scan:
     position = segment.resume_indexes(recovery_point)
+    next_offset = next(segment.walk(position)).base_offset if position else segment.base_offset
     epochs = report.leader_epochs
 
     def on_batch(position: int, header: BatchHeader) -> None:
@@ -263,14 +279,13 @@ def _scan_segment(segment: Segment, recovery_point: int, report: RecoveryReport)
         if epoch >= 0 and (not epochs or epoch > epochs[-1].epoch):
             epochs.append(EpochStart(epoch, header.base_offset))
 
-    size_bytes = segment.size_bytes
     result = scan(
         segment.file.pread,
-        size_bytes,
-        position,
-        segment.base_offset,
         on_batch,
-        base=segment.base_offset,
+        position=position,
+        next_offset=next_offset,
+        size_bytes=segment.size_bytes,
+        base_offset=segment.base_offset,
     )
     report.checked_bytes += result.position - position
     return result
@@ -293,6 +308,7 @@ def _cut(files: Files, folder: str, loaded: LoadedLog, number: int, result: Scan
         aside += _set_aside(files, folder, one)
     if rest_bytes:
         segment.truncate(result.position, result.next_offset)
+        segment.rebuild_indexes()
     segment.next_offset = result.next_offset
     segment.file.sync()
     del loaded.segments[loaded.segments.index(segment) + 1 :]

@@ -12,6 +12,7 @@ from godel.storage.files import Files
 from godel.storage.flusher import Flusher
 from godel.storage.log import Log
 from godel.storage.log_config import LogConfig
+from godel.storage.memory_files import MemoryFiles
 
 SMALL_SEGMENTS = LogConfig(
     segment_bytes=1500, index_interval_bytes=200, retention_ms=-1, file_delete_delay_ms=1000
@@ -93,3 +94,10 @@ def values_of(records: Sequence[Record]) -> list[tuple[int, bytes]]:
 def says_own_offset(records: Sequence[Record], first: int, end: int) -> bool:
     """Whether these are the records `[first, end)` of `append_values`, in order."""
     return values_of(records) == [(offset, b"%d" % offset) for offset in range(first, end)]
+
+
+def put(files: MemoryFiles, path: str, data: bytes) -> None:
+    """Replace a file's content."""
+    file = files.open(path, 0)
+    file.truncate(0)
+    file.append((data,), len(data))

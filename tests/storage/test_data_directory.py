@@ -13,7 +13,7 @@ from godel.storage.files import Files, RealFiles, join
 from godel.storage.log import Log
 from godel.storage.memory_files import MemoryFiles
 from godel.types import TopicPartition
-from tests.storage.harness import NOW_MS, append_values, open_log
+from tests.storage.harness import NOW_MS, append_values, open_log, put
 
 PARTITION = TopicPartition("topic", 0)
 TOPIC_ID, OTHER_ID = bytes(range(16)), bytes(range(16, 32))
@@ -46,12 +46,6 @@ def open_partition(directory: DataDirectory, partition: TopicPartition = PARTITI
         recovery_point=directory.recovery_points.get(partition, 0),
         log_start_offset=directory.log_start_offsets.get(partition, 0),
     )
-
-
-def put(files: MemoryFiles, path: str, data: bytes) -> None:
-    file = files.open(path, 0)
-    file.truncate(0)
-    file.append((data,), len(data))
 
 
 def test_a_new_directory_gets_an_identity_and_keeps_it() -> None:

@@ -131,6 +131,17 @@ def test_recovery_goes_on_from_the_index_that_a_checkpoint_wrote() -> None:
     assert says_own_offset(read_records(log), 0, 40)
 
 
+def test_damage_where_recovery_takes_up_ends_the_log_there() -> None:
+    files, log = written(40, segment_bytes=1 << 20)
+    point = log.checkpoint() or log.end_offset
+    last = log.segments[0].offset_index.last_position
+    batch = next(log.segments[0].walk(last))
+    damage(files, log.segments[0].file.path, flip(last + 100))
+    log = open_log(files, recovery_point=point, segment_bytes=1 << 20)
+    assert log.end_offset == batch.base_offset
+    assert says_own_offset(read_records(log), 0, batch.base_offset)
+
+
 @pytest.mark.parametrize("suffix", [".index", ".timeindex"])
 def test_an_index_is_rebuilt_when_it_is_missing_short_or_wrong(suffix: str) -> None:
     files, log = written(40)
