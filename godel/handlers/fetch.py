@@ -160,9 +160,22 @@ class Fetch:
             return self._broker.partition(wanted.topic, wanted.partition)
         return self._broker.partition_by_id(wanted.topic_id, wanted.partition)
 
-    async def wait(self) -> FetchResponse:
+    def wait(self) -> Awaitable[FetchResponse]:
         """Wait for what is missing; answer with what there is when the time is over."""
+        return self._wait(self._visible_offsets())
+
+    def _visible_offsets(self) -> int:
+        """A number that changes when something becomes visible, or a partition goes away."""
+        return sum(
+            -1 if partition.is_closed else partition.high_watermark
+            for wanted in self._session.partitions
+            if (partition := wanted.resolved) is not None
+        )
+
+    async def _wait(self, seen_offsets: int) -> FetchResponse:
         clock = self._broker.clock
+        if self._visible_offsets() != seen_offsets:
+            self.read()  # others have had their turn since `handle`, and nobody told us
         deadline_ms = clock.monotonic_ms() + self._max_wait_ms
         while not self.is_complete:
             left_ms = deadline_ms - clock.monotonic_ms()
