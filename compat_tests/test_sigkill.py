@@ -23,6 +23,7 @@ for package in ("confluent_kafka", "kafka"):
 
 import confluent_kafka
 import kafka
+from kafka.producer.future import RecordMetadata
 
 from compat_tests.confluent_kafka.client import ConfluentKafka
 
@@ -93,22 +94,29 @@ def load_with_kafka_python(load: Load, bootstrap: str, topic: str) -> None:
         enable_idempotence=True,
         linger_ms=1,
         batch_size=4096,
-        buffer_memory=256 << 10,
         max_block_ms=PATIENCE_S * 1000,
         delivery_timeout_ms=PATIENCE_S * 1000,
     )
 
-    def note(value: bytes) -> Callable[[kafka.structs.RecordMetadata], None]:
-        def delivered(at: kafka.structs.RecordMetadata) -> None:
-            load.acknowledged[Position(at.partition, at.offset)] = value
+    unanswered = threading.Semaphore(1000)  # this producer takes whatever it is given
 
-        return delivered
+    def send(partition: int, value: bytes) -> None:
+        def delivered(at: RecordMetadata) -> None:
+            load.acknowledged[Position(at.partition, at.offset)] = value
+            unanswered.release()
+
+        def failed(error: Exception) -> None:
+            load.failures.append(repr(error))
+            unanswered.release()
+
+        sent = producer.send(topic, value, partition=partition)
+        sent.add_callback(delivered)
+        sent.add_errback(failed)
 
     with closing(producer):
         for partition, value in load.records():
-            sent = producer.send(topic, value, partition=partition)
-            sent.add_callback(note(value))
-            sent.add_errback(lambda error: load.failures.append(repr(error)))
+            unanswered.acquire()
+            send(partition, value)
         producer.flush(PATIENCE_S)
 
 
