@@ -20,6 +20,7 @@ from typing import Protocol
 from godel.types import Buffer
 
 DEFAULT_MAX_OPEN = 4096
+FEWEST_OPEN = 16
 
 
 class File(Protocol):
@@ -225,6 +226,17 @@ class RealFile:
         return self._descriptor
 
 
+def _affordable_descriptors() -> int:
+    try:
+        import resource  # here, because it is not on every system
+    except ImportError:
+        return DEFAULT_MAX_OPEN
+    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if allowed == resource.RLIM_INFINITY:
+        return DEFAULT_MAX_OPEN
+    return max(min(allowed // 2, DEFAULT_MAX_OPEN), FEWEST_OPEN)
+
+
 class RealLock:
     """An flock on a file."""
 
@@ -244,8 +256,9 @@ class RealFiles:
 
     is_inline = False
 
-    def __init__(self, max_open: int = DEFAULT_MAX_OPEN) -> None:
-        self._max_open = max_open
+    def __init__(self, max_open: int | None = None) -> None:
+        """Without `max_open` half of what the process may have: the rest is for connections."""
+        self._max_open = max_open or _affordable_descriptors()
         self._open_files: deque[RealFile] = deque()
 
     @property
