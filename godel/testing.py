@@ -5,7 +5,8 @@
 
 In memory unless `data` names a directory. There is no rebalance delay and nothing is synced to
 disk, for a test wants neither. With `clock=ManualClock()` the test drives time: session timeouts,
-long polls and retention stand still until `broker.advance(600_000)`.
+long polls and retention stand still until `broker.advance(600_000)`. With `files=FaultyFiles()` the
+disk may fail, and `broker.crash()` cuts the power.
 
 Nothing global is touched: no logging configuration, signal handler or event loop policy.
 """
@@ -15,7 +16,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractContextManager, asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
@@ -28,6 +29,7 @@ from godel.config.sources import from_flags, load
 from godel.metadata.memory_store import MemoryStore
 from godel.server.node import Node, Surroundings, running_node
 from godel.storage.data_directory import DataDirectory
+from godel.storage.faulty_files import FaultyFiles, PowerCut
 from godel.storage.files import Files, RealFiles
 from godel.storage.memory_files import MemoryFiles
 
@@ -51,7 +53,8 @@ class Broker:
     """An embedded broker. `stop` and `start` keep its data; a new one begins empty.
 
     `settings` are Kafka's broker settings by name. `data` keeps the data in a directory on disk
-    instead of in memory. `seed` makes ids and jitter repeatable.
+    instead of in memory; `files` is the file system in memory, for one that fails. `seed` makes
+    ids and jitter repeatable.
     """
 
     def __init__(
@@ -59,6 +62,7 @@ class Broker:
         settings: Mapping[str, object] | None = None,
         *,
         data: Path | str | None = None,
+        files: MemoryFiles | None = None,
         clock: Clock | None = None,
         seed: int | None = None,
     ) -> None:
@@ -66,7 +70,9 @@ class Broker:
         self.config = load(from_flags(pairs.items(), "godel.testing.Broker")).config
         self.clock: Clock = clock or SystemClock()
         self._data = None if data is None else Path(data)
-        self._files: Files = MemoryFiles() if data is None else RealFiles()
+        if data is not None and files is not None:
+            raise ValueError("a broker keeps its data in `data` or in `files`, not in both")
+        self._files: Files = (files or MemoryFiles()) if data is None else RealFiles()
         self._memory_store = MemoryStore()
         self._randomness = Randomness(seed)
         self._portal_context: AbstractContextManager[BlockingPortal] | None = None
@@ -104,6 +110,19 @@ class Broker:
             self._portal = None
             portal_context, self._portal_context = self._portal_context, None
             portal_context.__exit__(None, None, None)
+
+    def crash(self, randomness: Randomness | None = None) -> None:
+        """Stop as a power cut does: what was not synced is gone at the next `start`.
+
+        Only with `files=FaultyFiles()`. With `randomness` some of what was not synced remains. The
+        metadata are spared: a database keeps them, which is trusted to do so.
+        """
+        files = self._files
+        if not isinstance(files, FaultyFiles):
+            raise TypeError("crash() needs Broker(files=FaultyFiles())")
+        self._files = self.run(lambda _node: files.after_crash(randomness))
+        with suppress(PowerCut):  # of a disk that has its own `crash_at`
+            self.stop()
 
     def __enter__(self) -> Broker:
         return self.start()

@@ -64,8 +64,10 @@ class LeaderEpochs:
         """Where `epoch` ended: the rules of OffsetForLeaderEpoch for a leader at `leader_epoch`."""
         if epoch == leader_epoch:
             return EpochEnd(epoch, end_offset)
-        if epoch > leader_epoch or epoch < 0 or not self.entries:
+        if epoch > leader_epoch or epoch < 0:
             return EpochEnd(NO_EPOCH, NO_OFFSET)
+        if not self.entries:
+            return EpochEnd(epoch, end_offset)  # where the leader's epoch will begin
         if epoch < self.entries[0].epoch:
             return EpochEnd(epoch, self.entries[0].start_offset)
         known, end = NO_EPOCH, end_offset

@@ -16,16 +16,24 @@ from godel.broker.producer_ids import ProducerIds
 from godel.errors import ApiError, ErrorCode
 from godel.protocol.messages.init_producer_id import InitProducerIdRequest, InitProducerIdResponse
 
+NO_PRODUCER_ID = -1
+NO_EPOCH = -1
+
 
 def handle(
     context: RequestContext, request: InitProducerIdRequest
 ) -> InitProducerIdResponse | Awaitable[InitProducerIdResponse]:
-    if request.transactional_id is not None:
+    if request.transactional_id is not None or not names_both_or_none(request):
         return InitProducerIdResponse(error_code=ErrorCode.INVALID_REQUEST)
     producer_ids = context.broker.producer_ids
     if producer_ids.available:
         return InitProducerIdResponse(producer_id=producer_ids.take(), producer_epoch=0)
     return after_allocation(producer_ids)
+
+
+def names_both_or_none(request: InitProducerIdRequest) -> bool:
+    """Whether a producer that names its id names its epoch, too."""
+    return (request.producer_id == NO_PRODUCER_ID) == (request.producer_epoch == NO_EPOCH)
 
 
 async def after_allocation(producer_ids: ProducerIds) -> InitProducerIdResponse:

@@ -8,6 +8,8 @@ nothing.
 
 from __future__ import annotations
 
+from collections import Counter
+
 from godel.broker.context import RequestContext
 from godel.broker.partition import Partition
 from godel.errors import ApiError, ErrorCode
@@ -30,19 +32,24 @@ SINCE_VERSION = {
     LATEST_TIERED: 9,
     EARLIEST_PENDING_UPLOAD: 11,
 }
+LEADER_EPOCH_SINCE = 4
 READ_COMMITTED = 1
 NOT_FOUND = TimestampOffset(-1, -1, -1)
 
 
 def handle(context: RequestContext, request: ListOffsetsRequest) -> ListOffsetsResponse:
     committed_only = request.isolation_level == READ_COMMITTED
+    times = Counter(
+        (topic.name, wanted.partition_index)
+        for topic in request.topics
+        for wanted in topic.partitions
+    )
     topics = []
     for topic in request.topics:
-        asked = [wanted.partition_index for wanted in topic.partitions]
         answers = []
         for wanted in topic.partitions:
             try:
-                if asked.count(wanted.partition_index) > 1:
+                if times[topic.name, wanted.partition_index] > 1:
                     raise ApiError(ErrorCode.INVALID_REQUEST)
                 partition = context.broker.partition(topic.name, wanted.partition_index)
                 answers.append(answer(context.version, partition, wanted, committed_only))
@@ -65,7 +72,7 @@ def answer(
         partition_index=wanted.partition_index,
         timestamp=found.timestamp_ms,
         offset=found.offset,
-        leader_epoch=found.leader_epoch,
+        leader_epoch=found.leader_epoch if version >= LEADER_EPOCH_SINCE else -1,
     )
 
 

@@ -155,9 +155,10 @@ def found(topic: TopicImage) -> MetadataResponseTopic:
 
 
 def error_topic(wanted: MetadataRequestTopic, code: ErrorCode) -> MetadataResponseTopic:
+    by_id = code is ErrorCode.UNKNOWN_TOPIC_ID
     return MetadataResponseTopic(
         error_code=code,
-        name=None if wanted.topic_id != ZERO_ID else wanted.name,
+        name=None if by_id else wanted.name or "",  # null only where v12 allows it
         topic_id=wanted.topic_id,
         is_internal=wanted.name is not None and is_internal(wanted.name),
     )

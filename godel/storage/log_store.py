@@ -12,6 +12,7 @@ from structlog.typing import FilteringBoundLogger
 
 from godel.clock import Clock, Randomness
 from godel.config.topic import TopicConfig
+from godel.errors import StorageFailed
 from godel.storage.data_directory import DataDirectory, DataDirectoryError
 from godel.storage.flusher import Flusher
 from godel.storage.log import Log
@@ -44,8 +45,12 @@ class LocalLogStore:
         if log is not None:
             return log
         directory = self._directory
+        try:
+            folder = directory.partition_folder(partition, topic_id)
+        except DataDirectoryError as damage:
+            raise StorageFailed(str(damage)) from damage
         log = Log.open(
-            directory.partition_folder(partition, topic_id),
+            folder,
             files=directory.files,
             flusher=self._flusher,
             clock=self._clock,

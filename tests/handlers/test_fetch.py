@@ -135,13 +135,11 @@ def test_partitions_are_served_in_order_until_the_limits_are_reached(client: Cli
 
 
 def test_an_answer_is_never_larger_than_fetch_max_bytes() -> None:
-    with Broker({"fetch.max.bytes": 1024}, clock=ManualClock()) as broker:
-        with Client(broker) as client:
-            client.create("t")
-            for _ in range(40):
-                client.produce("t", batch("x"))
-            data = client.fetch("t")
-            assert len(records_of(data)) == 1024 // ONE
+    with Broker({"fetch.max.bytes": 1024}) as broker, Client(broker) as client:
+        client.create("t")
+        for _ in range(40):
+            client.produce("t", batch("x"))
+        assert len(records_of(client.fetch("t"))) == 1024 // ONE
 
 
 @pytest.mark.parametrize("version", [12, 18])
