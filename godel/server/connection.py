@@ -340,7 +340,10 @@ class Connection(asyncio.BufferedProtocol):
         if size <= COALESCED_BYTES:
             transport.write(b"".join(out) if len(out) > 1 else out[0])
         else:
+            # Python 3.12's selector loop forgets its limits in `writelines`; `write` looks at them.
+            last = out.pop()
             transport.writelines(out)
+            transport.write(last)
 
     def _abandon_answers(self) -> None:
         """Nobody waits for the answers any more."""
