@@ -92,17 +92,18 @@ format: $(VENV)/.test
 # --- real clients and measurements ----------------------------------------------------------------
 
 .PHONY: compat
-compat: $(VENV)/.compat
+compat: $(VENV)/.test
 	$(BIN)/python -m compat_tests.setup
 	$(PYTEST) compat_tests/$(CLIENT) $(ARGS)
 
 .PHONY: bench-quick
 bench-quick: $(VENV)/.compat
-	$(BIN)/python -m benchmarks --quick $(ARGS)
+	$(BIN)/python benchmarks/broker.py $(ARGS)
 
 .PHONY: bench
 bench: $(VENV)/.compat
-	$(BIN)/python -m benchmarks $(ARGS)
+	for part in codec records storage connection; do $(BIN)/python benchmarks/$$part.py || exit 1; done
+	$(BIN)/python benchmarks/broker.py --rounds 3 --scale 2 $(ARGS)
 
 # --- generated documentation ---------------------------------------------------------------------
 
