@@ -55,10 +55,9 @@ def _new_run_id() -> str:
 _run_id = pytest.StashKey[str]()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_configure(config: pytest.Config) -> None:
     # The house turns warnings into errors; a client's own warnings say nothing about the broker.
-    for item in items:
-        item.add_marker(pytest.mark.filterwarnings("ignore"))
+    config.addinivalue_line("filterwarnings", "ignore")
 
 
 @pytest.hookimpl(wrapper=True)
