@@ -55,7 +55,12 @@ class Broker:
         )
         self.is_stopping = False
         self._partitions: dict[str, list[Partition]] = {}
-        self.groups = open_group_coordinator(self)
+        self.groups = open_group_coordinator(
+            lambda: self._partitions.get(CONSUMER_OFFSETS, ()),
+            config=self.config,
+            clock=clock,
+            randomness=randomness,
+        )
         metadata.subscribe(self._metadata_changed)
 
     @property
@@ -124,10 +129,6 @@ class Broker:
         if partition.opened_log is None:
             partition.open()
         return partition
-
-    def partition_count(self, topic: str) -> int:
-        """0 for a topic that does not exist."""
-        return len(self._partitions.get(topic, ()))
 
     def partition_by_id(self, topic_id: TopicId, index: int) -> Partition:
         """A partition by its topic's id; raises UNKNOWN_TOPIC_ID."""

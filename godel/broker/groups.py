@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
 
 from godel.broker.coordinator_log import PartitionCoordinatorLog
+from godel.broker.partition import Partition
+from godel.clock import Clock, Randomness
 from godel.config.broker import BrokerConfig
 from godel.coordinator.group_coordinator import GroupCoordinator
 from godel.coordinator.settings import GroupSettings
-from godel.metadata.identifiers import CONSUMER_OFFSETS
-
-if TYPE_CHECKING:
-    from godel.broker.broker import Broker
 
 
-def open_group_coordinator(broker: Broker) -> GroupCoordinator:
+def open_group_coordinator(
+    partitions: Callable[[], Sequence[Partition]],
+    *,
+    config: BrokerConfig,
+    clock: Clock,
+    randomness: Randomness,
+) -> GroupCoordinator:
+    """`partitions`: those of `__consumer_offsets`, none while the topic does not exist."""
     return GroupCoordinator(
-        group_settings(broker.config),
-        clock=broker.clock,
-        randomness=broker.randomness,
-        open_log=lambda index: PartitionCoordinatorLog(
-            lambda: broker.partition(CONSUMER_OFFSETS, index)
-        ),
-        partition_count=lambda: broker.partition_count(CONSUMER_OFFSETS),
+        group_settings(config),
+        clock=clock,
+        randomness=randomness,
+        open_log=lambda index: PartitionCoordinatorLog(lambda: partitions()[index]),
+        partition_count=lambda: len(partitions()),
     )
 
 
