@@ -15,6 +15,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from compat_tests.brokers import Broker
 from compat_tests.client import BrokerError, Client, GroupView, Position, Record
@@ -24,6 +25,8 @@ ROOT = Path(__file__).resolve().parents[1]
 PARTITIONS = 6
 PER_PARTITION = 100
 COORDINATOR_STARTS = (14, 15, 16)  # loading, not available, not here: all mean "ask again"
+
+Answer = TypeVar("Answer")
 
 MemberCommand = Callable[[str, str, str], Sequence[str]]  # bootstrap, group, topic
 ParseLine = Callable[[str], "list[Position] | bool | None"]  # read, committed, or neither
@@ -36,6 +39,7 @@ class Member:
         self.read: list[Position] = []
         self.committed: list[Position] = []
         self.errors: list[str] = []
+        self.was_ended = False
         self._parse = parse
         self._pending: list[Position] = []
         self._process = subprocess.Popen(
@@ -74,10 +78,12 @@ class Member:
 
     def leave(self) -> None:
         """End politely: the client commits, says goodbye to the group, and exits."""
+        self.was_ended = True
         self._process.send_signal(signal.SIGTERM)
         self._finish()
 
     def kill(self) -> None:
+        self.was_ended = True
         self._process.kill()
         self._finish()
 
@@ -92,6 +98,20 @@ class Member:
     @property
     def is_alive(self) -> bool:
         return self._process.poll() is None
+
+
+def when_coordinator_is_up(ask: Callable[[], Answer]) -> Answer:
+    """The answer, asked for again while the group's coordinator is still starting."""
+
+    def answered() -> tuple[Answer] | None:
+        try:
+            return (ask(),)
+        except BrokerError as error:
+            if error.code in COORDINATOR_STARTS:
+                return None
+            raise
+
+    return eventually(answered, "an answer from the group's coordinator")[0]
 
 
 class Program:
@@ -144,25 +164,16 @@ class _Story:
         """Wait for a stable group of so many, with each partition given to exactly one of them."""
 
         def look() -> GroupView | None:
-            for member in self.members:
-                assert member.is_alive or member in self.gone, "".join(member.errors[-20:])
-            try:
-                view = self.client.describe_group(self.group)
-            except BrokerError as error:
-                if error.code in COORDINATOR_STARTS:
-                    return None
-                raise
+            view = when_coordinator_is_up(lambda: self.client.describe_group(self.group))
             settled = view.state == "Stable" and view.members == members
             return view if settled and view.assigned == tuple(range(PARTITIONS)) else None
 
         return eventually(look, f"a stable group of {members}", timeout_s=40)
 
-    @property
-    def gone(self) -> list[Member]:
-        return [member for member in self.members if not member.is_alive]
-
     def read_all(self) -> None:
         def all_read() -> bool:
+            for member in self.members:
+                assert member.is_alive or member.was_ended, "".join(member.errors[-20:])
             seen = {position for member in self.members for position in member.read}
             return self.expected() <= seen
 
@@ -226,7 +237,9 @@ def _tell(story: _Story, broker: Broker) -> Member:
 def _end(story: _Story) -> None:
     """All leave; what they committed is what a new member starts from."""
     story.finish()
-    committed = story.client.committed(story.group, story.topic, range(PARTITIONS))
+    committed = when_coordinator_is_up(
+        lambda: story.client.committed(story.group, story.topic, range(PARTITIONS))
+    )
     assert [entry and entry[0] for entry in committed] == [story.produced] * PARTITIONS
     late = story.member()
     story.settle(1)

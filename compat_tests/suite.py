@@ -10,7 +10,7 @@ import pytest
 
 from compat_tests.brokers import Broker
 from compat_tests.client import BrokerError, Client, Code, Record
-from compat_tests.groups import group_story, member_program
+from compat_tests.groups import group_story, member_program, when_coordinator_is_up
 from compat_tests.waiting import eventually
 
 FreshName = Callable[[str], str]
@@ -202,6 +202,7 @@ class ClientSuite:
         client.produce(topic, records, codec="lz4")
         client.commit(group, topic, 400, "before the restart")
         broker.restart()
-        assert client.committed(group, topic) == [(400, "before the restart")]
+        committed = when_coordinator_is_up(lambda: client.committed(group, topic))
+        assert committed == [(400, "before the restart")]
         assert client.consume(topic, 600, at=400) == records[400:]
         assert client.produce(topic, [Record(b"next")])[0].offset == 1000

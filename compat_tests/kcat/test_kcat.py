@@ -154,7 +154,7 @@ def test_a_group_lives_through_join_leave_kill_and_restart(
 
     def command(bootstrap: str, group: str, topic: str) -> list[str]:
         options = [option for setting in settings for option in ("-X", setting)]
-        return [KCAT, "-b", bootstrap, *options, "-u", "-f", "%p %o\\n", "-G", group, topic]
+        return [KCAT, "-b", bootstrap, *options, "-E", "-u", "-f", "%p %o\\n", "-G", group, topic]
 
     def parse(line: str) -> list[Position] | None:
         found = re.fullmatch(r"(\d+) (\d+)\n?", line)
