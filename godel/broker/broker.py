@@ -76,6 +76,7 @@ class Broker:
         A log that cannot be opened is reported and stays offline: the others are served.
         """
         self._metadata_changed(None, self.metadata.image)
+        self.logs.set_aside_strays({partition.id for partition in self.partitions()})
         if recover:
             for partition in self.partitions():
                 try:

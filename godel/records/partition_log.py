@@ -11,7 +11,7 @@ Offsets are ordered: `log_start_offset <= flushed_offset <= end_offset`.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from godel.config.topic import TopicConfig
@@ -166,6 +166,10 @@ class LogStore(Protocol):
 
     def configure(self, partition: TopicPartition, config: TopicConfig) -> None:
         """Let a log that is open follow its topic's settings."""
+        ...
+
+    def set_aside_strays(self, known: Collection[TopicPartition]) -> None:
+        """At the start: whatever is kept of partitions that do not exist is never served."""
         ...
 
     def delete(self, partition: TopicPartition, config: TopicConfig) -> None:

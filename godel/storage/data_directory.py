@@ -14,7 +14,7 @@ says what is wrong, where, and what to do.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 
 from godel.clock import Clock, Randomness
@@ -256,13 +256,28 @@ class DataDirectory:
             except DamagedCheckpoint as damage:
                 raise DataDirectoryError(f"{damage}; restore it from a backup") from None
             if found is not None and found != topic_id:
-                unique = self._randomness.uuid_bytes()
-                aside = join(self.path, layout.stray_folder(partition, unique))
-                self.files.replace(folder, aside)
-                self.files.sync_folder(self.path)
-                self._forget(partition)
-                self.problems.append(f"{folder} is of topic {id_text(found)}: now {aside}")
+                self._set_aside(partition, f"of topic {id_text(found)}")
         return folder
+
+    def set_aside_strays(self, known: Collection[TopicPartition]) -> None:
+        """Move the folders of all other partitions out of the way; their data stays.
+
+        A crash between the deletion of a topic and that of its folders leaves such; so does an old
+        copy of the metadata, therefore nothing is removed. Raises `DataDirectoryError`.
+        """
+        with self._explained("use"):
+            for partition in self.partitions():
+                if partition not in known:
+                    self._set_aside(partition, "of no topic that exists")
+
+    def _set_aside(self, partition: TopicPartition, why: str) -> None:
+        folder = join(self.path, layout.partition_folder(partition))
+        unique = self._randomness.uuid_bytes()
+        aside = join(self.path, layout.stray_folder(partition, unique))
+        self.files.replace(folder, aside)
+        self.files.sync_folder(self.path)
+        self._forget(partition)
+        self.problems.append(f"{folder} is {why}: now {aside}")
 
     def delete_partition(self, partition: TopicPartition, *, delay_ms: float) -> None:
         """Take a partition's folder out of sight now and off the disk after the delay.

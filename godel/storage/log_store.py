@@ -6,7 +6,7 @@ of the same name has left behind: it is set aside, never served as the new topic
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from structlog.typing import FilteringBoundLogger
 
@@ -65,11 +65,22 @@ class LocalLogStore:
         self._report(partition, log)
         return log
 
-    def _report(self, partition: TopicPartition, log: Log) -> None:
-        """Tell the operator what opening a log has met."""
+    def set_aside_strays(self, known: Collection[TopicPartition]) -> None:
+        """See `LogStore.set_aside_strays`."""
+        try:
+            self._directory.set_aside_strays(known)
+        except DataDirectoryError as failure:
+            self._log.error("strays_not_set_aside", reason=str(failure))
+        self._report_problems()
+
+    def _report_problems(self) -> None:
         for problem in self._directory.problems:
             self._log.warning("data_directory_problem", problem=problem)
         self._directory.problems.clear()
+
+    def _report(self, partition: TopicPartition, log: Log) -> None:
+        """Tell the operator what opening a log has met."""
+        self._report_problems()
         cut = log.recovery_report.cut
         if cut is not None:
             self._log.warning("log_cut", partition=str(partition), **cut._asdict())

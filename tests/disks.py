@@ -1,0 +1,50 @@
+"""Disks for tests of the whole broker: one whose syncs wait until they are let through."""
+
+from __future__ import annotations
+
+import threading
+
+from godel.clock import Randomness
+from godel.storage.faulty_files import Fault, FaultyFiles, Kind, Operation
+
+PATIENCE_S = 10.0
+
+
+class SlowDisk(FaultyFiles):
+    """Syncs of segments run in the flusher's thread and wait there, one turn for each `let`."""
+
+    is_inline = False
+
+    def __init__(self) -> None:
+        super().__init__(faults=self._wait)
+        self._turns = threading.Semaphore(0)
+        self._begun = threading.Semaphore(0)
+        self._is_held = False
+
+    def hold(self) -> None:
+        """From now on, syncs wait."""
+        self._is_held = True
+
+    def let(self) -> None:
+        """Let one sync through."""
+        self._turns.release()
+
+    def let_all(self) -> None:
+        """Let those go that wait, and hold none any more."""
+        self._is_held = False
+        self._turns.release(1000)
+
+    def sync_has_begun(self) -> bool:
+        """Wait until one more sync than was asked for before is waiting."""
+        return self._begun.acquire(timeout=PATIENCE_S)
+
+    def _wait(self, operation: Operation) -> Fault | None:
+        if self._is_held and operation.kind is Kind.SYNC and operation.path.endswith(".log"):
+            self._begun.release()
+            assert self._turns.acquire(timeout=PATIENCE_S), "nobody let the sync through"
+        return None
+
+    def after_crash(self, randomness: Randomness | None = None) -> FaultyFiles:
+        disk = super().after_crash(randomness)
+        self.let_all()  # what still waits there concerns nobody
+        return disk
