@@ -25,6 +25,9 @@ SHARED = Path(__file__).resolve().parents[3] / "shared" / "kafka-messages"
 PACKAGED = importlib.resources.files("kafka.protocol.schemas") / "resources"
 COMMENT = re.compile(r'(?m)^\s*//.*$|(?<=[\s,}\]"])//[^"\n]*$')
 SPINE_KEYS = {0, 1, 2, 3, 8, 9, 10, 11, 12, 13, 14, 15, 16, 18, 19, 20, 22, 23, 32, 37, 42, 44, 60}
+ADMINISTRATION_KEYS = {21, 33, 34, 35, 43, 45, 46, 47, 55, 57, 61, 74, 75}
+RENAMED = {"TopicDataResponse": "TopicData", "PartitionDataResponse": "PartitionData"}
+"""Where Kafka gives different structs of a request and its response one name."""
 
 
 class Schema(NamedTuple):
@@ -58,7 +61,11 @@ def snake_case(name: str) -> str:
 def type_name(kind: FieldType) -> str:
     if isinstance(kind, Array):
         return "[]" + type_name(kind.element)
-    return kind.name if isinstance(kind, Primitive) else kind.__name__
+    return kind.name if isinstance(kind, Primitive) else kafka_name(kind)
+
+
+def kafka_name(cls: type[Message]) -> str:
+    return RENAMED.get(cls.__name__, cls.__name__)
 
 
 def default_of(written: dict[str, Any], field: Field) -> Any:
@@ -96,7 +103,7 @@ def differences(
     cls: type[Message], known: dict[str, list[dict[str, Any]]], version: int, *, flexible: bool
 ) -> Iterator[str]:
     """How the struct, as it is in one version, differs from Kafka's."""
-    written = [field for field in known[cls.__name__] if version in versions(field["versions"])]
+    written = [field for field in known[kafka_name(cls)] if version in versions(field["versions"])]
     ours = [field for field in fields_of(cls) if field.is_in(version)]
     names = [snake_case(field["name"]) for field in written]
     if names != [field.name for field in ours]:
@@ -154,7 +161,7 @@ def test_fields_are_ignorable_where_kafka_says_so(cls: type[Message]) -> None:
         pytest.skip("no schema here: kafka-python has none for on-disk records")
     known = structs(schema.content)
     for struct in structs_of(cls):
-        written = {snake_case(field["name"]): field for field in known[struct.__name__]}
+        written = {snake_case(field["name"]): field for field in known[kafka_name(struct)]}
         for field in fields_of(struct):
             is_partial = field.since or field.until < cls.VERSIONS[1] or field.tag is not None
             if is_partial and field.name in written:
@@ -162,10 +169,10 @@ def test_fields_are_ignorable_where_kafka_says_so(cls: type[Message]) -> None:
                 assert field.ignorable == expected, f"{struct.__name__}.{field.name}"
 
 
-def test_all_keys_of_the_spine_have_both_messages() -> None:
+def test_all_keys_have_both_messages() -> None:
     for suffix in ("Request", "Response"):
         keys = [cls.API_KEY for cls in ROOTS if cls.__name__.endswith(suffix)]
-        assert sorted(keys) == sorted(SPINE_KEYS)
+        assert sorted(keys) == sorted(SPINE_KEYS | ADMINISTRATION_KEYS)
 
 
 def test_struct_names_are_not_shared_between_different_structs_of_a_module() -> None:
