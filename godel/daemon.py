@@ -123,9 +123,16 @@ def run(loaded: Loaded) -> int:
     try:
         anyio.run(serve, loaded.config, log, backend_options={"use_uvloop": HAS_UVLOOP})
     except tuple(known_failures()) as failure:
-        print(f"godel-broker: {failure}", file=sys.stderr)
+        print(f"godel-broker: {explanation(failure)}", file=sys.stderr)
         return CANNOT_RUN
     return 0
+
+
+def explanation(failure: Exception) -> str:
+    """The text of a failure, without the number that the system has for it."""
+    if isinstance(failure, OSError) and failure.strerror and failure.filename is None:
+        return failure.strerror
+    return str(failure)
 
 
 def known_failures() -> list[type[Exception]]:

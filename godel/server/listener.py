@@ -12,6 +12,7 @@ from godel.server.reception import Reception
 
 DEFAULT_BACKLOG = 50
 """socket.listen.backlog.size"""
+ADVICE = "choose another address with --listen"
 
 
 class Listener:
@@ -72,7 +73,7 @@ class Listener:
             )
         except OSError as error:
             raise OSError(
-                error.errno, f"cannot listen on {host}:{port}: {error.strerror}"
+                error.errno, f"cannot listen on {host}:{port}: {error.strerror}; {ADVICE}"
             ) from error
         sockets: list[socket.socket] = []
         try:
@@ -101,6 +102,6 @@ def _listening(family: int, kind: int, protocol: int, address: tuple[object, ...
     except OSError as error:
         created.close()
         raise OSError(
-            error.errno, f"cannot listen on {address[0]}:{address[1]}: {error.strerror}"
+            error.errno, f"cannot listen on {address[0]}:{address[1]}: {error.strerror}; {ADVICE}"
         ) from error
     return created
