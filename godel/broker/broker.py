@@ -60,6 +60,7 @@ class Broker:
             config=self.config,
             clock=clock,
             randomness=randomness,
+            log=log,
         )
         metadata.subscribe(self._metadata_changed)
 

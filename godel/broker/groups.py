@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from structlog.typing import FilteringBoundLogger
+
 from godel.broker.coordinator_log import PartitionCoordinatorLog
 from godel.broker.partition import Partition
 from godel.clock import Clock, Randomness
@@ -18,6 +20,7 @@ def open_group_coordinator(
     config: BrokerConfig,
     clock: Clock,
     randomness: Randomness,
+    log: FilteringBoundLogger,
 ) -> GroupCoordinator:
     """`partitions`: those of `__consumer_offsets`, none while the topic does not exist."""
     return GroupCoordinator(
@@ -26,6 +29,7 @@ def open_group_coordinator(
         randomness=randomness,
         open_log=lambda index: PartitionCoordinatorLog(lambda: partitions()[index]),
         partition_count=lambda: len(partitions()),
+        log=log,
     )
 
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from typing import NamedTuple
 
+from structlog.typing import FilteringBoundLogger
+
 from godel.clock import Clock, Randomness
 from godel.coordinator.decision import Caller
 from godel.coordinator.draft import GroupEnvironment, refuse_join
@@ -64,6 +66,7 @@ class GroupCoordinator:
         randomness: Randomness,
         open_log: Callable[[int], CoordinatorLog],
         partition_count: Callable[[], int],
+        log: FilteringBoundLogger,
     ) -> None:
         self._environment = GroupEnvironment(settings, randomness)
         self._partition_count = partition_count
@@ -74,6 +77,7 @@ class GroupCoordinator:
             open_log=open_log,
             commit_timeout_ms=settings.offsets_commit_timeout_ms,
             parked_max=settings.parked_max,
+            log=log,
         )
 
     # -- life ---------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from inspect import isawaitable
 from itertools import islice
 from typing import Any, Generic, Protocol, TypeVar, cast
 
-import structlog
+from structlog.typing import FilteringBoundLogger
 
 from godel.clock import Clock, Timer
 from godel.coordinator.decision import Decision, Instant, Parked, Wake
@@ -29,8 +29,6 @@ from godel.errors import ApiError, CorruptBatch, DecodeError, ErrorCode, Storage
 from godel.records.batch import BatchHeader, iterate_headers, iterate_records, read_end_marker
 from godel.records.builder import build_batch
 from godel.types import Buffer
-
-log = structlog.get_logger()
 
 Reply = TypeVar("Reply")
 Record = TypeVar("Record")
@@ -142,6 +140,7 @@ class CoordinatorRuntime(Generic[Machine]):
         open_log: Callable[[int], CoordinatorLog],
         commit_timeout_ms: int,
         parked_max: int,
+        log: FilteringBoundLogger,
     ) -> None:
         self.shards: dict[int, Shard[Machine]] = {}
         self._clock = clock
@@ -149,6 +148,7 @@ class CoordinatorRuntime(Generic[Machine]):
         self._open_log = open_log
         self._commit_timeout_ms = commit_timeout_ms
         self._parked_max = parked_max
+        self._log = log
 
     # -- life ---------------------------------------------------------------------------------
 
@@ -186,7 +186,9 @@ class CoordinatorRuntime(Generic[Machine]):
                     shard.machine.apply(record)
                 shard.replayed += 1
         except (CorruptBatch, DecodeError, StorageFailed, ApiError) as failure:
-            log.error("coordinator_load_failed", partition=shard.partition, reason=str(failure))
+            self._log.error(
+                "coordinator_load_failed", partition=shard.partition, reason=str(failure)
+            )
             self._fail(shard)
             return
         if shard.replayed - before == REPLAY_RECORDS_MAX:
@@ -199,7 +201,7 @@ class CoordinatorRuntime(Generic[Machine]):
             deferred()
         shard.deferred.clear()
         if shard.replayed:
-            log.info("coordinator_loaded", partition=shard.partition, records=shard.replayed)
+            self._log.info("coordinator_loaded", partition=shard.partition, records=shard.replayed)
 
     def _replay(self, shard: Shard[Machine]) -> Iterator[Any]:
         """The records that count: those of a transaction only once it was committed.
@@ -316,7 +318,7 @@ class CoordinatorRuntime(Generic[Machine]):
                 if decision.undo is not None:
                     decision.undo()
                 error = coordinator_error(failure)
-                log.warning(
+                self._log.warning(
                     "coordinator_append_failed", partition=shard.partition, error=error.name
                 )
                 return error
@@ -383,7 +385,7 @@ class CoordinatorRuntime(Generic[Machine]):
         """Memory is ahead of a log that will not follow; a late commit is only told as such."""
         error = coordinator_error(failure)
         if error is not ErrorCode.COORDINATOR_NOT_AVAILABLE and shard.state is ShardState.LIVE:
-            log.error("coordinator_failed", partition=shard.partition, reason=str(failure))
+            self._log.error("coordinator_failed", partition=shard.partition, reason=str(failure))
             self._fail(shard)
         return error
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeAlias
 
-import structlog
+from structlog.typing import FilteringBoundLogger
 
 from godel.clock import Clock, Randomness
 from godel.config import BrokerConfig
@@ -30,8 +30,6 @@ from godel.metadata.store import (
     Session,
     StoreUnavailable,
 )
-
-log = structlog.get_logger(__name__)
 
 Subscriber: TypeAlias = Callable[[MetadataImage, MetadataImage], object]
 
@@ -51,12 +49,14 @@ class Metadata:
         config: BrokerConfig,
         clock: Clock,
         randomness: Randomness,
+        log: FilteringBoundLogger,
     ) -> None:
         self.store = store
         self.node_id = node_id
         self.static_config = config
         self.clock = clock
         self.randomness = randomness
+        self.log = log
         self.session: Session | None = None
         self._builder = ImageBuilder(node_id, config)
         self.image = self._builder.empty()
@@ -167,20 +167,20 @@ class Metadata:
                     image = self._builder.apply(self.image, events.changes, events.revision)
                     self._publish(image)
             except Compacted:
-                log.warning("metadata_reloaded", revision=self.image.revision)
+                self.log.warning("metadata_reloaded", revision=self.image.revision)
                 await self._reload()
             except StoreUnavailable as error:
-                log.warning("metadata_store_unavailable", error=str(error))
+                self.log.warning("metadata_store_unavailable", error=str(error))
                 await self.clock.sleep(RETRY_DELAY_MS)
             except records.CorruptRecord:
-                log.exception("metadata_not_followed_any_more", revision=self.image.revision)
+                self.log.exception("metadata_not_followed_any_more", revision=self.image.revision)
                 raise
 
     async def _reload(self) -> None:
         try:
             await self._load()
         except StoreUnavailable as error:
-            log.warning("metadata_store_unavailable", error=str(error))
+            self.log.warning("metadata_store_unavailable", error=str(error))
             await self.clock.sleep(RETRY_DELAY_MS)
 
     def _publish(self, image: MetadataImage) -> None:
@@ -189,7 +189,7 @@ class Metadata:
             try:
                 subscriber(old, image)
             except Exception:  # a bug there must not stop the metadata for all
-                log.exception("metadata_subscriber_failed", revision=image.revision)
+                self.log.exception("metadata_subscriber_failed", revision=image.revision)
         while self._waiting and self._waiting[0][0] <= image.revision:
             _, _, waiter = heapq.heappop(self._waiting)
             if not waiter.done():

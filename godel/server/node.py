@@ -75,6 +75,7 @@ async def running_node(config: BrokerConfig, given: Surroundings) -> AsyncIterat
         config=config,
         clock=given.clock,
         randomness=given.randomness,
+        log=given.log,
     )
     flusher = Flusher(given.directory.files)
     logs = LocalLogStore(

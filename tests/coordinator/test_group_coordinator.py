@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import structlog
 
 from godel.clock import ManualClock, Randomness
 from godel.coordinator.decision import Caller
@@ -45,6 +46,7 @@ class Setup:
             randomness=Randomness(1),
             open_log=lambda partition: self.logs.setdefault(partition, MemoryLog()),
             partition_count=lambda: self.partitions,
+            log=structlog.get_logger(),
         )
 
     def load(self) -> Setup:

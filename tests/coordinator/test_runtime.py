@@ -8,6 +8,7 @@ from inspect import isawaitable
 from typing import TypeVar
 
 import pytest
+import structlog
 
 from godel.clock import ManualClock
 from godel.coordinator.decision import Decision, Instant, Parked, Wake
@@ -89,6 +90,7 @@ class Fixture:
             open_log=lambda _: self.log,
             commit_timeout_ms=5_000,
             parked_max=parked_max,
+            log=structlog.get_logger(),
         )
         self.runtime.load([0])
 
@@ -305,6 +307,7 @@ async def test_a_request_loads_a_short_log_itself() -> None:
         open_log=lambda partition: logs[partition],
         commit_timeout_ms=1,
         parked_max=1,
+        log=structlog.get_logger(),
     )
     runtime.load([0, 1])
     assert runtime.shards[1].state is ShardState.LOADING

@@ -6,6 +6,8 @@ from collections.abc import Awaitable
 from types import SimpleNamespace
 from typing import Any, TypeVar, cast
 
+import structlog
+
 from godel.broker.context import Endpoint, RequestContext
 from godel.clock import ManualClock, Randomness
 from godel.coordinator.group_coordinator import GroupCoordinator
@@ -31,6 +33,7 @@ class GroupBroker:
             randomness=Randomness(1),
             open_log=lambda partition: self.logs.setdefault(partition, MemoryLog()),
             partition_count=lambda: 3,
+            log=structlog.get_logger(),
         )
         topics = {"t": SimpleNamespace(partitions=(0, 1)), "u": SimpleNamespace(partitions=(0,))}
         self.metadata = SimpleNamespace(image=SimpleNamespace(topics=topics))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
+import structlog
+
 from godel.clock import Clock, Randomness, SystemClock
 from godel.config import BrokerConfig
 from godel.metadata.memory_store import MemoryStore
@@ -44,6 +46,7 @@ async def controller(
         config=BrokerConfig().replaced(settings or {}),
         clock=clock or SystemClock(),
         randomness=Randomness(1),
+        log=structlog.get_logger(),
     )
     await metadata.start(unclean=unclean)
     await metadata.register("localhost", 9092)

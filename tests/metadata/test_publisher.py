@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+import structlog
 
 from godel.clock import ManualClock, Randomness, SystemClock
 from godel.config import BrokerConfig
@@ -36,6 +37,7 @@ async def test_a_given_cluster_id_is_used() -> None:
         config=BrokerConfig(),
         clock=SystemClock(),
         randomness=Randomness(1),
+        log=structlog.get_logger(),
     )
     await metadata.start(cluster_id="mine")
     assert metadata.image.cluster_id == "mine"
