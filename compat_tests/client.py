@@ -58,8 +58,6 @@ class Client(ABC):
 
     name: ClassVar[str]
     codecs: ClassVar[tuple[str, ...]]
-    has_idempotent_producer: ClassVar[bool] = True
-    alters_configs: ClassVar[bool] = True
     sends_null_headers: ClassVar[bool] = True
 
     def __init__(self, bootstrap: str) -> None:
@@ -88,8 +86,8 @@ class Client(ABC):
     @abstractmethod
     def configs(self, topic: str) -> dict[str, str | None]: ...
 
-    def alter_config(self, topic: str, key: str, value: str) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def alter_config(self, topic: str, key: str, value: str) -> None: ...
 
     @abstractmethod
     def produce(

@@ -92,8 +92,6 @@ class ClientSuite:
             assert client.consume(topic, len(mine), partition=number) == mine
 
     def test_idempotent_producer(self, client: Client, topic: str) -> None:
-        if not client.has_idempotent_producer:
-            pytest.skip(f"{client.name} has no idempotent producer")
         records = [Record(b"%d" % i * 50) for i in range(5000)]
         positions = client.produce(topic, records, idempotent=True)
         assert [position.offset for position in positions] == list(range(5000))
@@ -145,8 +143,6 @@ class ClientSuite:
         eventually(lambda: topic not in client.topics(), "the topic is gone")
 
     def test_a_config_is_altered_and_obeyed(self, client: Client, topic: str) -> None:
-        if not client.alters_configs:
-            pytest.skip(f"{client.name} only knows the retired AlterConfigs request")
         client.alter_config(topic, "max.message.bytes", "2000")
         eventually(
             lambda: client.configs(topic)["max.message.bytes"] == "2000", "the altered config"

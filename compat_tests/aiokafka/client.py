@@ -39,7 +39,6 @@ def check(error_code: int, text: str = "") -> None:
 class AioKafka(Client):
     name = "aiokafka"
     codecs = ("none", "gzip", "snappy", "lz4", "zstd")
-    alters_configs = False
 
     @asynccontextmanager
     async def admin(self) -> AsyncIterator[AIOKafkaAdminClient]:
@@ -112,6 +111,9 @@ class AioKafka(Client):
             return {entry[0]: entry[1] for entry in entries}
 
         return run(work())
+
+    def alter_config(self, topic: str, key: str, value: str) -> None:
+        raise NotImplementedError("aiokafka knows only AlterConfigs, which Kafka has retired")
 
     def produce(
         self,

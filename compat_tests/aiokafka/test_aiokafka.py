@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from compat_tests.client import BrokerError, Code, Record
 from compat_tests.requirements import need_module
 from compat_tests.suite import ClientSuite, FreshName
 
@@ -14,6 +17,15 @@ from compat_tests.aiokafka.client import AioKafka, run
 
 class TestAioKafka(ClientSuite):
     client_class = AioKafka
+
+    def test_a_config_is_altered_and_obeyed(self, client: AioKafka, fresh_name: FreshName) -> None:
+        """Given when the topic is made: this library cannot alter it afterwards."""
+        topic = fresh_name("config")
+        client.create_topic(topic, configs={"max.message.bytes": "2000"})
+        assert client.configs(topic)["max.message.bytes"] == "2000"
+        with pytest.raises(BrokerError) as failure:
+            client.produce(topic, [Record(bytes(3000))])
+        assert failure.value.code == Code.MESSAGE_TOO_LARGE
 
     def test_iterating_a_topic_that_the_first_record_creates(
         self, bootstrap: str, fresh_name: FreshName

@@ -11,6 +11,7 @@ import subprocess
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+NEEDED = ("kafka-tools", "log4j-core", "log4j-slf4j-impl")
 CACHE = HERE.parents[1] / ".cache" / "kafka-tools"
 
 
@@ -19,7 +20,7 @@ def folder() -> Path:
 
 
 def are_there() -> bool:
-    return any(folder().glob("kafka-tools-*.jar"))
+    return all(any(folder().glob(f"{name}-*.jar")) for name in NEEDED)
 
 
 def fetch() -> None:
