@@ -12,7 +12,7 @@ import os
 import pytest
 from hypothesis import HealthCheck, settings
 
-FUZZ_FACTOR = int(os.environ.get("FUZZ_FACTOR", "50"))
+FUZZ_FACTOR = int(os.environ.get("FUZZ_FACTOR", "20"))
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "default")
 
 _UNHURRIED = (HealthCheck.too_slow, HealthCheck.data_too_large)
