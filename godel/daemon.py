@@ -188,12 +188,13 @@ async def surroundings(
         node_id=config.node_id,
     )
     path = Path(config.data_directory, METADATA_FILE)
-    if not directory.files.exists(str(path)) and directory.partitions():
-        raise DataDirectoryError(
-            f"{path} is missing, but {config.data_directory} has partitions; restore it from a "
-            "backup, or choose another directory with --data"
-        )
-    store = await SqliteStore.open(path)
+    with directory.given_back_on_failure():
+        if not directory.files.exists(str(path)) and directory.partitions():
+            raise DataDirectoryError(
+                f"{path} is missing, but {config.data_directory} has partitions; restore it from a "
+                "backup, or choose another directory with --data"
+            )
+        store = await SqliteStore.open(path)
     try:
         yield Surroundings(
             directory=directory, store=store, clock=clock, randomness=randomness, log=log

@@ -145,7 +145,8 @@ class Broker:
             randomness=self._randomness,
             node_id=self.config.node_id,
         )
-        store = await self._open_store()
+        with directory.given_back_on_failure():
+            store = await self._open_store()
         given = Surroundings(
             directory=directory,
             store=store,

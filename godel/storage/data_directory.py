@@ -353,6 +353,15 @@ class DataDirectory:
         self._release()
         return is_clean
 
+    @contextmanager
+    def given_back_on_failure(self) -> Iterator[None]:
+        """Let it go as it was found when something else keeps the broker from starting."""
+        try:
+            yield
+        except BaseException:
+            self.close({}, {})
+            raise
+
     def _release(self) -> None:
         if self._lock is not None:
             self._lock.close()
