@@ -57,7 +57,9 @@ class Route:
         self.handle = api.handle
         self.pipelined = api.pipelined
         self.response = api.response
-        self.decode = codec.decoder(api.request, version)
+        # Bytes behind the last field are ignored, as Apache Kafka does: librdkafka sends three with
+        # its request for the metadata of all topics.
+        self.decode = codec.prefix_decoder(api.request, version)
         self.encode = codec.encoder(api.response, version)
         self.request_flexible = api.has_flexible_request_header(version)
         flexible = api.has_flexible_response_header(version)
@@ -121,7 +123,7 @@ class Dispatcher:
                 at = _HEAD_BYTES
             if route.request_flexible:
                 at = at + 1 if frame[at] == 0 else framing.skip_tagged_fields(frame, at)
-            request = route.decode(frame, at)
+            request, _ = route.decode(frame, at)
         except (DecodeError, struct.error, IndexError) as error:
             raise self._undecodable(frame, error) from error
         context.version = route.version

@@ -57,6 +57,17 @@ async def test_tagged_fields_in_a_header_are_skipped(serve: Serve) -> None:
     assert await client.answers(1) == [8]
 
 
+async def test_bytes_behind_the_last_field_are_ignored(serve: Serve) -> None:
+    server = await serve()
+    client = await server.connect()
+    body = codec.encode(beat(1), 4) + b"\0\0\0"
+    client.writer.write(
+        framing.request_frame(12, 4, body, correlation_id=8, client="x", flexible=True)
+    )
+    client.send(beat(1), version=3, correlation_id=9)
+    assert await client.answers(2) == [8, 9]
+
+
 async def test_an_api_error_that_no_handler_placed_is_the_answer(serve: Serve) -> None:
     server = await serve()
     client = await server.connect()
