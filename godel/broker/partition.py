@@ -290,6 +290,12 @@ class Partition:
         end_offset = self.log.end_offset
         return self.epochs.end_of(epoch, leader_epoch=self.leader_epoch, end_offset=end_offset)
 
+    def epoch_at(self, offset: int) -> int:
+        """The leader epoch of the record at `offset`, or of the one that will be there."""
+        if offset >= self.log.end_offset:
+            return self.leader_epoch
+        return self.epochs.at(offset)
+
     # -- maintenance --------------------------------------------------------------------------
 
     def maintain(self, now_ms: int, *, producer_expiration_ms: int) -> None:

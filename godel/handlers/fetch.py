@@ -6,8 +6,10 @@ last_fetched_epoch and diverging_epoch. v13: topics by id. v15: replica_state. v
 of followers, ignored.
 
 Answered at once when nothing is waited for, when there are enough bytes or when any partition has
-an error; else parked until enough becomes visible or max_wait_ms is over. Deviation: only whole
-batches are returned, where Kafka may cut the last one (clients accept both).
+an error; else parked until enough becomes visible or max_wait_ms is over. As in Kafka a partition
+that does not exist ends the wait of the others only when it went away meanwhile: a client that
+keeps asking for it would spin. Deviation: only whole batches are returned, where Kafka may cut the
+last one (clients accept both); what a partition's limit leaves room for counts for min_bytes.
 """
 
 from __future__ import annotations
@@ -28,13 +30,16 @@ from godel.protocol.messages.fetch import (
     FetchResponse,
     PartitionData,
 )
+from godel.records.batch import iterate_headers
 from godel.records.partition_log import EMPTY_SLICE, LogSlice
-from godel.types import ZERO_ID, TopicId
+from godel.types import TopicId
 
 READ_COMMITTED = 1
 CONSUMER = -1
 NO_OFFSET = -1
 ANY_EPOCH = -1
+TOPIC_IDS_SINCE = 13
+UNKNOWN = (ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, ErrorCode.UNKNOWN_TOPIC_ID)
 
 
 def handle(
@@ -48,7 +53,7 @@ def handle(
         session = broker.fetch_sessions.begin(request, context.version, now_ms)
     except ApiError as refusal:
         return FetchResponse(error_code=refusal.code)
-    fetch = Fetch(broker, request, session)
+    fetch = Fetch(broker, request, session, by_id=context.version >= TOPIC_IDS_SINCE)
     fetch.read()
     if fetch.is_complete or request.max_wait_ms <= 0:
         return fetch.response()
@@ -81,7 +86,9 @@ class Fetch:
 
     __slots__ = (
         "_broker",
+        "_by_id",
         "_committed_only",
+        "_found",
         "_has_trouble",
         "_max_bytes",
         "_max_wait_ms",
@@ -89,17 +96,24 @@ class Fetch:
         "_outcomes",
         "_session",
         "_size_bytes",
+        "_unknown",
     )
 
-    def __init__(self, broker: Broker, request: FetchRequest, session: FetchContext) -> None:
+    def __init__(
+        self, broker: Broker, request: FetchRequest, session: FetchContext, *, by_id: bool
+    ) -> None:
         self._broker = broker
+        self._by_id = by_id
         self._session = session
         self._committed_only = request.isolation_level == READ_COMMITTED
         self._max_bytes = min(request.max_bytes, broker.config.fetch_max_bytes)
         self._min_bytes = min(request.min_bytes, self._max_bytes)
         self._max_wait_ms = request.max_wait_ms
         self._outcomes: list[Outcome] = []
+        self._found: list[tuple[FetchedPartition, LogSlice]] = []
+        """What was read where a client is behind the high watermark."""
         self._size_bytes = 0
+        self._unknown = 0
         self._has_trouble = False
 
     @property
@@ -107,13 +121,30 @@ class Fetch:
         return (
             self._size_bytes >= self._min_bytes
             or self._has_trouble
-            or not self._session.partitions
+            or self._unknown == len(self._session.partitions)
             or self._broker.is_stopping
+            or self._readable_bytes() >= self._min_bytes
         )
+
+    def _readable_bytes(self) -> int:
+        """What there is to read, where the limits allow it; above what whole batches can fill."""
+        return sum(
+            max(wanted.max_bytes, found.size_bytes)
+            if next_offset(wanted.fetch_offset, found) < self._upper_bound(wanted)
+            else found.size_bytes
+            for wanted, found in self._found
+        )
+
+    def _upper_bound(self, wanted: FetchedPartition) -> int:
+        partition = wanted.resolved
+        if partition is None:
+            return NO_OFFSET
+        return partition.last_stable_offset if self._committed_only else partition.high_watermark
 
     def read(self) -> None:
         """Look at every partition, in order, within the limits of the request."""
-        self._size_bytes = 0
+        self._size_bytes = self._unknown = 0
+        self._found = []
         self._outcomes = outcomes = []
         for wanted in self._session.partitions:
             partition = wanted.resolved
@@ -129,13 +160,14 @@ class Fetch:
                 outcomes.append(self._read_one(wanted))
 
     def _read_one(self, wanted: FetchedPartition) -> Outcome:
+        was_there = wanted.resolved is not None
         try:
             partition = wanted.resolved
             if partition is None or partition.is_closed:
                 wanted.resolved = None
                 partition = wanted.resolved = self._resolve(wanted)
             partition.check_leader_epoch(wanted.current_leader_epoch)
-            if wanted.last_fetched_epoch not in (ANY_EPOCH, partition.leader_epoch):
+            if wanted.last_fetched_epoch >= 0:
                 diverging = find_divergence(partition, wanted)
                 if diverging is not None:
                     self._has_trouble = True
@@ -147,8 +179,12 @@ class Fetch:
                 at_least_one=self._size_bytes == 0,
             )
         except ApiError as refusal:
-            self._has_trouble = True
+            if refusal.code in UNKNOWN and not was_there:
+                self._unknown += 1
+            else:
+                self._has_trouble = True
             return Outcome(code=refusal.code)
+        self._found.append((wanted, found))
         if not found.size_bytes:
             return NOTHING
         self._size_bytes += found.size_bytes
@@ -156,9 +192,9 @@ class Fetch:
 
     def _resolve(self, wanted: FetchedPartition) -> Partition:
         """The broker's partition; raises UNKNOWN_TOPIC_OR_PARTITION or UNKNOWN_TOPIC_ID."""
-        if wanted.topic_id == ZERO_ID:
-            return self._broker.partition(wanted.topic, wanted.partition)
-        return self._broker.partition_by_id(wanted.topic_id, wanted.partition)
+        if self._by_id:
+            return self._broker.partition_by_id(wanted.topic_id, wanted.partition)
+        return self._broker.partition(wanted.topic, wanted.partition)
 
     def wait(self) -> Awaitable[FetchResponse]:
         """Wait for what is missing; answer with what there is when the time is over."""
@@ -187,7 +223,7 @@ class Fetch:
                     for wanted in self._session.partitions
                     if (partition := wanted.resolved) is not None
                 ],
-                missing_bytes=self._min_bytes - self._size_bytes,
+                missing_bytes=self._min_bytes - self._readable_bytes(),
                 delay_ms=left_ms,
                 clock=clock,
             )
@@ -255,6 +291,14 @@ class Fetch:
         if outcome.diverging is not None:
             data.diverging_epoch = outcome.diverging
         return data
+
+
+def next_offset(fetch_offset: int, found: LogSlice) -> int:
+    """The offset behind the batches that were found."""
+    for buffer in found.buffers:
+        for header in iterate_headers(buffer):
+            fetch_offset = header.next_offset
+    return fetch_offset
 
 
 def find_divergence(partition: Partition, wanted: FetchedPartition) -> EpochEndOffset | None:

@@ -24,7 +24,7 @@ def handle(
     context: RequestContext, request: InitProducerIdRequest
 ) -> InitProducerIdResponse | Awaitable[InitProducerIdResponse]:
     if request.transactional_id is not None or not names_both_or_none(request):
-        return InitProducerIdResponse(error_code=ErrorCode.INVALID_REQUEST)
+        return refused(ErrorCode.INVALID_REQUEST)
     producer_ids = context.broker.producer_ids
     if producer_ids.available:
         return InitProducerIdResponse(producer_id=producer_ids.take(), producer_epoch=0)
@@ -40,5 +40,10 @@ async def after_allocation(producer_ids: ProducerIds) -> InitProducerIdResponse:
     try:
         producer_id = await producer_ids.allocate_and_take()
     except ApiError as refusal:
-        return InitProducerIdResponse(error_code=refusal.code)
+        return refused(refusal.code)
     return InitProducerIdResponse(producer_id=producer_id, producer_epoch=0)
+
+
+def refused(code: ErrorCode) -> InitProducerIdResponse:
+    """No id and, unlike the field's default, no epoch: Kafka answers -1 for both."""
+    return InitProducerIdResponse(error_code=code, producer_epoch=NO_EPOCH)

@@ -87,7 +87,7 @@ def look_up(
         return TimestampOffset(upper_bound, -1, partition.leader_epoch)
     if timestamp in (EARLIEST, EARLIEST_LOCAL):
         start = partition.log_start_offset
-        return TimestampOffset(start, -1, partition.epochs.at(start))
+        return TimestampOffset(start, -1, partition.epoch_at(start))
     if timestamp in (LATEST_TIERED, EARLIEST_PENDING_UPLOAD):
         return NOT_FOUND
     if timestamp == MAX_TIMESTAMP:

@@ -6,7 +6,9 @@ broker could lead. acks=0 has no answer; where one of its partitions fails, the 
 so that the client notices. acks=1 is answered from the page cache, acks=all once the batch is kept
 by the topic's durability rule.
 
-Deviation: see `records/validation.py` for what is not decompressed.
+Deviations: see `records/validation.py` for what is not decompressed. Every refusal has an
+error_message, none a log_start_offset. A partition that a request names twice gets both batches,
+where Kafka takes the last. An unknown magic is INVALID_RECORD, which nobody retries.
 """
 
 from __future__ import annotations
