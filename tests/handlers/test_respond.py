@@ -35,7 +35,7 @@ def pairs() -> list[tuple[type[Message], type[Message], int]]:
         module = importlib.import_module(f"{messages.__name__}.{info.name}")
         for name, request in vars(module).items():
             response = getattr(module, f"{name.removesuffix('Request')}Response", None)
-            if name.endswith("Request") and response is not None:
+            if name.endswith("Request") and hasattr(response, "VERSIONS"):
                 first, last = request.VERSIONS
                 found += [(request, response, version) for version in range(first, last + 1)]
     return found
