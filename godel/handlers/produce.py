@@ -60,7 +60,16 @@ def handle(
                 if closed:
                     raise ApiError(ErrorCode.INVALID_TOPIC_EXCEPTION, "internal topic")
                 partition = broker.partition(name, data.index)
-                answers.append(append(partition, data, request.acks, now_ms, context, commits))
+                answers.append(
+                    append(
+                        partition,
+                        data,
+                        acks=request.acks,
+                        now_ms=now_ms,
+                        context=context,
+                        commits=commits,
+                    )
+                )
             except ApiError as refusal:
                 answers.append(refused(data.index, refusal))
         topics.append(TopicProduceResponse(name=name, partition_responses=answers))
@@ -76,6 +85,7 @@ def handle(
 def append(
     partition: Partition,
     data: PartitionProduceData,
+    *,
     acks: int,
     now_ms: int,
     context: RequestContext,
