@@ -73,9 +73,8 @@ class Client:
     """One connection to a broker."""
 
     def __init__(self, broker: Broker, *, client_id: str | None = "tester") -> None:
-        self.address = tuple(broker.node.listens_on)
         self.client_id = client_id
-        self.socket = socket.create_connection(self.address, timeout=PATIENCE_S)
+        self.socket = socket.create_connection(broker.node.listens_on, timeout=PATIENCE_S)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._correlation_id = 0
 
@@ -306,7 +305,7 @@ def produced(response: Any) -> PartitionProduceResponse:
 
 
 def fetch_request(
-    offsets: Mapping[tuple[str | bytes, int], int | FetchPartition],
+    offsets: Mapping[Any, int | FetchPartition],
     *,
     max_wait_ms: int = 0,
     min_bytes: int = 1,
@@ -315,6 +314,7 @@ def fetch_request(
     last_fetched_epoch: int = -1,
     **options: Any,
 ) -> FetchRequest:
+    """`offsets`: topic's name or id and partition -> offset, or all that is asked for."""
     topics: dict[str | bytes, list[FetchPartition]] = {}
     for (topic, partition), offset in offsets.items():
         wanted = (
@@ -350,10 +350,16 @@ def fetched(response: FetchResponse) -> PartitionData:
     return partition
 
 
+def bytes_of(data: PartitionData) -> bytes:
+    """The batches of a partition of a fetch response, which are one buffer when decoded."""
+    records = data.records
+    return bytes(records) if isinstance(records, bytes | bytearray | memoryview) else b""
+
+
 def records_of(data: PartitionData) -> list[Record]:
     """The records of a partition of a fetch response."""
     records: list[Record] = []
-    whole = memoryview(bytes(data.records or b""))
+    whole = memoryview(bytes_of(data))
     at = 0
     for header in iterate_headers(whole):
         records += iterate_records(whole[at : at + header.size_bytes])

@@ -10,12 +10,19 @@ from godel.protocol.messages.create_partitions import CreatePartitionsRequest, C
 from godel.protocol.messages.find_coordinator import FindCoordinatorRequest
 from godel.server.node import Node
 from godel.storage.faulty_files import FaultyFiles
+from godel.storage.log import Log
 from godel.testing import Broker
 from tests.wire import BROKER, Client, batch, values_of
 
 
 def ids(broker: Broker) -> list[str]:
     return broker.run(lambda node: [str(partition.id) for partition in node.broker.partitions()])
+
+
+def segments_of_t(node: Node) -> int:
+    log = node.broker.partition("t", 0).log
+    assert isinstance(log, Log)
+    return len(log.segments)
 
 
 def refusal(broker: Broker, topic: str | bytes, index: int) -> ErrorCode:
@@ -60,11 +67,11 @@ def test_open_logs_follow_their_topics_settings(broker: Broker, client: Client) 
     client.produce("t", batch("x" * 700_000))
     client.alter("t", {"segment.bytes": 1 << 20})
     client.produce("t", batch("x" * 700_000))
-    segments = broker.run(lambda node: len(node.broker.partition("t", 0).log.segments))
+    segments = broker.run(segments_of_t)
     assert segments == 2
     client.alter("", {"log.segment.bytes": 2 << 20}, resource_type=BROKER)
     client.produce("t", batch("x" * 700_000))
-    segments = broker.run(lambda node: len(node.broker.partition("t", 0).log.segments))
+    segments = broker.run(segments_of_t)
     assert segments == 3, "a topic's own setting goes before the broker's"
 
 

@@ -69,7 +69,8 @@ def test_ends_never_go_back_and_agree_with_the_records(
     growth: list[tuple[int, int]], epoch: int
 ) -> None:
     """Against a list of the epoch of each record."""
-    known, records, leader = LeaderEpochs(), [], 0
+    known, leader = LeaderEpochs(), 0
+    records: list[int] = []
     for step, count in growth:
         leader += step
         if count:

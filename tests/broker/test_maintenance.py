@@ -9,6 +9,7 @@ import pytest
 
 from godel.clock import ManualClock
 from godel.errors import ErrorCode
+from godel.records.partition_log import EpochStart
 from godel.server.node import Node
 from godel.storage.checkpoint import read_offsets
 from godel.storage.faulty_files import Fault, FaultyFiles, Kind, Operation
@@ -210,9 +211,9 @@ def test_leader_epochs_below_the_log_start_are_forgotten() -> None:
             broker.run(lead)
             client.produce("t", batch("a", "b"))
 
-        def cut(node: Node) -> list[tuple[int, int]]:
+        def cut(node: Node) -> list[EpochStart]:
             partition = node.broker.partition("t", 0)
             partition.truncate_prefix(3)
-            return [tuple(entry) for entry in partition.log.leader_epochs()]
+            return list(partition.log.leader_epochs())
 
         assert broker.run(cut) == [(1, 3), (2, 4)]

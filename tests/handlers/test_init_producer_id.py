@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from godel.clock import ManualClock
@@ -12,7 +14,7 @@ from godel.testing import Broker
 from tests.wire import Client
 
 
-def init(client: Client, version: int = 5, **options: object) -> InitProducerIdResponse:
+def init(client: Client, version: int = 5, **options: Any) -> InitProducerIdResponse:
     request = InitProducerIdRequest(**({"transactional_id": None} | options))
     response: InitProducerIdResponse = client.send(request, version)
     return response

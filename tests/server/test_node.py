@@ -15,9 +15,10 @@ from godel.errors import ErrorCode
 from godel.protocol.messages.fetch import FetchResponse
 from godel.protocol.messages.metadata import MetadataRequest, MetadataRequestTopic
 from godel.protocol.messages.produce import ProduceResponse
-from godel.server.node import advertised, limits
+from godel.server.node import Node, advertised, limits
 from godel.storage.data_directory import DataDirectoryError
 from godel.storage.faulty_files import Fault, FaultyFiles, Kind, Operation
+from godel.storage.log import Log
 from godel.testing import Broker
 from tests.disks import SlowDisk
 from tests.wire import (
@@ -294,9 +295,7 @@ def test_a_damaged_partition_stays_offline_and_the_others_are_served(crashes: bo
             client.produce(topic, batch("a"))
         if crashes:
             broker.crash()
-    disk = broker._files
-    assert isinstance(disk, FaultyFiles)
-    file = disk.open("memory/bad-0/partition.metadata")
+    file = broker._files.open("memory/bad-0/partition.metadata")
     file.truncate(3)
     file.sync()
     with broker, Client(broker) as client:
@@ -331,7 +330,7 @@ def test_a_crash_keeps_what_was_acknowledged_by_all_and_raises_the_leader_epoch(
 ) -> None:
     randomness = None if seed is None else Randomness(seed)
     broker = Broker(DURABLE, files=FaultyFiles(), clock=ManualClock())
-    acknowledged = []
+    acknowledged: list[str] = []
     for restart in range(3):
         with broker, Client(broker) as client:
             if not restart:
@@ -390,7 +389,7 @@ def test_many_segments_and_producers_survive_both_kinds_of_stop() -> None:
         for n in range(8):
             sent = numbered("x" * 300_000, producer_id=n, sequence=0)
             assert client.produce("t", sent).base_offset == n
-        segments = broker.run(lambda node: len(node.broker.partition("t", 0).log.segments))
+        segments = broker.run(segments_of_t)
         assert segments > 2
     for crashes in (True, False, True):
         with broker, Client(broker) as client:
@@ -400,6 +399,12 @@ def test_many_segments_and_producers_survive_both_kinds_of_stop() -> None:
             assert client.list_offset("t", -1).offset == 8
             if crashes:
                 broker.crash()
+
+
+def segments_of_t(node: Node) -> int:
+    log = node.broker.partition("t", 0).log
+    assert isinstance(log, Log)
+    return len(log.segments)
 
 
 # -- topics that come again ------------------------------------------------------------------------
