@@ -302,7 +302,6 @@ async def test_a_size_out_of_bounds_closes_after_the_answers_before(
         framing.request_frame(12, 4, b"", client="x" * 10),
         framing.request_frame(12, 3, b"\xff" * 30),
         framing.request_frame(12, 4, b"\xff" * 30, flexible=True),
-        Client.frame(beat(), 3, 1)[:3] + b"\x30" + Client.frame(beat(), 3, 1)[4:] + bytes(100),
     ],
 )
 async def test_what_is_no_request_closes_the_connection(serve: Serve, garbage: bytes) -> None:
