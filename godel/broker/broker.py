@@ -197,6 +197,8 @@ class Broker:
         for partition in self._partitions.pop(topic.name, ()):
             partition.close()
             self.logs.delete(partition.id, topic.config)
+        if topic.name == CONSUMER_OFFSETS:
+            self.groups.unload()
 
     def _follow(self, topic: TopicImage) -> None:
         """Create the partitions that are new, and let the others follow epoch and settings."""

@@ -12,6 +12,7 @@ from godel.clock import Clock, Randomness
 from godel.config.broker import BrokerConfig
 from godel.coordinator.group_coordinator import GroupCoordinator
 from godel.coordinator.settings import GroupSettings
+from godel.errors import ApiError, ErrorCode
 
 
 def open_group_coordinator(
@@ -23,11 +24,18 @@ def open_group_coordinator(
     log: FilteringBoundLogger,
 ) -> GroupCoordinator:
     """`partitions`: those of `__consumer_offsets`, none while the topic does not exist."""
+
+    def find(index: int) -> Partition:
+        found = partitions()
+        if index >= len(found):
+            raise ApiError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+        return found[index]
+
     return GroupCoordinator(
         group_settings(config),
         clock=clock,
         randomness=randomness,
-        open_log=lambda index: PartitionCoordinatorLog(lambda: partitions()[index]),
+        open_log=lambda index: PartitionCoordinatorLog(lambda: find(index)),
         partition_count=lambda: len(partitions()),
         log=log,
     )

@@ -91,6 +91,11 @@ class GroupCoordinator:
         self._partitions = self._partition_count()
         self._runtime.load(range(self._partitions))
 
+    def unload(self) -> None:
+        """`__consumer_offsets` has been deleted, and all groups with it."""
+        self._partitions = 0
+        self._runtime.unload()
+
     def close(self) -> None:
         self._runtime.close()
 

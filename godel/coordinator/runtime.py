@@ -170,6 +170,11 @@ class CoordinatorRuntime(Generic[Machine]):
         for shard in self.shards.values():
             self._fail(shard)
 
+    def unload(self) -> None:
+        """The log of this coordinator has been deleted: what it said is gone, too."""
+        self.close()
+        self.shards.clear()
+
     def _load_more(self) -> None:
         loading = (s for s in self.shards.values() if s.state is ShardState.LOADING)
         shard = next(loading, None)

@@ -8,6 +8,12 @@ from godel.clock import ManualClock
 from godel.errors import ApiError, ErrorCode
 from godel.protocol.messages.create_partitions import CreatePartitionsRequest, CreatePartitionsTopic
 from godel.protocol.messages.find_coordinator import FindCoordinatorRequest
+from godel.protocol.messages.offset_commit import (
+    OffsetCommitRequest,
+    OffsetCommitRequestPartition,
+    OffsetCommitRequestTopic,
+)
+from godel.protocol.messages.offset_fetch import OffsetFetchRequest, OffsetFetchRequestGroup
 from godel.server.node import Node
 from godel.storage.faulty_files import FaultyFiles
 from godel.storage.log import Log
@@ -102,6 +108,34 @@ def test_two_who_need_the_offsets_topic_at_once_both_get_it(broker: Broker) -> N
         for client in (first, second):
             assert client.take_frame()
             assert client.send(request).coordinators[0].error_code == 0
+
+
+def test_deleting_the_offsets_topic_forgets_all_groups(broker: Broker, client: Client) -> None:
+    request = FindCoordinatorRequest(key_type=0, coordinator_keys=["g"])
+
+    def commit() -> int:
+        partition = OffsetCommitRequestPartition(partition_index=0, committed_offset=5)
+        topics = [OffsetCommitRequestTopic(name="t", partitions=[partition])]
+        wish = OffsetCommitRequest(
+            group_id="g", generation_id_or_member_epoch=-1, member_id="", topics=topics
+        )
+        (topic,) = client.send(wish).topics
+        return int(topic.partitions[0].error_code)
+
+    def committed() -> int:
+        wish = OffsetFetchRequest(groups=[OffsetFetchRequestGroup(group_id="g", topics=None)])
+        (group,) = client.send(wish).groups
+        assert group.error_code in (0, ErrorCode.NOT_COORDINATOR)
+        return -1 if group.error_code else len(group.topics)
+
+    client.create("t")
+    client.send(request)
+    assert (commit(), committed()) == (0, 1)
+    client.delete("__consumer_offsets")
+    assert (commit(), committed()) == (ErrorCode.NOT_COORDINATOR, -1)
+    assert client.send(request).coordinators[0].error_code == 0
+    assert committed() == 0
+    assert (commit(), committed()) == (0, 1)
 
 
 def test_idle_partitions_open_nothing() -> None:
