@@ -115,7 +115,7 @@ class Conversation:
     def answered(self) -> int:
         """The correlation id of the next answer, letting time pass while there is none."""
         for _ in range(20):
-            readable, _, _ = select.select([self.client.socket], [], [], 0.02)
+            readable, _, _ = select.select([self.client.socket], [], [], 0.01)
             if readable:
                 return int.from_bytes(self.client.take_frame()[:4], "big", signed=True)
             self.broker.advance(2**31)
@@ -123,7 +123,7 @@ class Conversation:
 
 
 @pytest.mark.parametrize("api", APIS, ids=lambda api: api.name)
-@settings(max_examples=15, suppress_health_check=list(HealthCheck))
+@settings(max_examples=5, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_nonsense_is_answered(broker: Broker, api: Api, data: st.DataObject) -> None:
     conversation = Conversation(broker)

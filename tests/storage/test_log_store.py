@@ -6,6 +6,7 @@ import structlog
 from godel.clock import ManualClock, Randomness
 from godel.config.broker import BrokerConfig
 from godel.config.topic import topic_config
+from godel.errors import StorageFailed
 from godel.storage.data_directory import DataDirectory
 from godel.storage.flusher import Flusher
 from godel.storage.log_store import LocalLogStore, log_config
@@ -49,6 +50,33 @@ async def test_a_deleted_partition_begins_anew() -> None:
     append_values(store.open(PARTITION, TOPIC_ID, config), 3)
     store.delete(PARTITION, config)
     assert store.open(PARTITION, bytes(16), config).end_offset == 0
+
+
+async def test_what_belongs_to_no_topic_is_set_aside_and_never_removed() -> None:
+    files, config = MemoryFiles(), topic_config(BrokerConfig(), {})
+    store = open_store(files)
+    for name in ("known", "stray"):
+        append_values(store.open(TopicPartition(name, 0), TOPIC_ID, config), 3)
+    await store.close({})
+    store = open_store(files)
+    store.set_aside_strays({TopicPartition("known", 0)})
+    known, stray = sorted(files.list_folders("data"))
+    assert known == "known-0"
+    assert stray.startswith("stray-0.")
+    assert stray.endswith("-stray")
+    assert "00000000000000000000.log" in files.list_files(f"data/{stray}")
+    assert store.open(TopicPartition("stray", 0), TOPIC_ID, config).end_offset == 0
+
+
+async def test_a_damaged_folder_is_a_failure_of_its_partition() -> None:
+    files, config = MemoryFiles(), topic_config(BrokerConfig(), {})
+    store = open_store(files)
+    append_values(store.open(PARTITION, TOPIC_ID, config), 3)
+    await store.close({})
+    files.open("data/topic-0/partition.metadata").truncate(3)
+    store = open_store(files)
+    with pytest.raises(StorageFailed, match="restore it from a backup"):
+        store.open(PARTITION, TOPIC_ID, config)
 
 
 def test_settings() -> None:
