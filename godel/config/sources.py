@@ -217,6 +217,8 @@ def _check_listeners(config: BrokerConfig, add: AddProblem) -> None:
         names = {listener.name for listener in listeners}
         if not listeners:
             add("listeners", "name at least one, as PLAINTEXT://127.0.0.1:9092")
+        if len(listeners) > 1:
+            add("listeners", "this broker listens on one address so far; name exactly one")
     except InvalidValue as error:
         add("listeners", str(error))
         return

@@ -92,6 +92,7 @@ def test_kafkas_keys_are_ignored_and_listed() -> None:
         ("listeners", "OUTSIDE://localhost:9093", "listener.security.protocol.map"),
         ("listeners", "", "name at least one"),
         ("listeners", "nonsense", "HOST:PORT"),
+        ("listeners", "PLAINTEXT://h:1,PLAINTEXT2://h:2", "one address"),
         ("log.dirs", "/a,/b", "one directory"),
         ("log.dir", "", "name a directory"),
         ("advertised.listeners", "PLAINTEXT://0.0.0.0:9092", "cannot connect"),

@@ -153,6 +153,24 @@ def test_a_produce_that_is_not_synced_in_time_is_told_so(
     assert other.produce("t", batch("b")).base_offset == 1, "it was kept all the same"
 
 
+def test_a_produce_that_waits_is_answered_when_its_topic_is_deleted(
+    disk: SlowDisk, client: Client, other: Client
+) -> None:
+    disk.hold()
+    client.post(produce_request({("t", 0): batch("a")}))
+    assert disk.sync_has_begun()
+    other.delete("t")
+    answer = produced(client.take(ProduceResponse))
+    assert answer.error_code == ErrorCode.KAFKA_STORAGE_ERROR, "retriable: it is asked for again"
+    again = client.produce("t", batch("a"))
+    assert again.error_code == ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+    new = other.create("t")
+    other.post(produce_request({("t", 0): batch("b")}))
+    disk.let_all()
+    assert produced(other.take(ProduceResponse)).base_offset == 0
+    assert values_of(other.fetch(new)) == ["b"]
+
+
 def test_a_duplicate_waits_for_the_sync_of_the_first(
     disk: SlowDisk, client: Client, other: Client
 ) -> None:
