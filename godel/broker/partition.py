@@ -299,7 +299,9 @@ class Partition:
     # -- maintenance --------------------------------------------------------------------------
 
     def maintain(self, now_ms: int, *, producer_expiration_ms: int) -> None:
-        """Retention and the expiry of idle producers."""
+        """Retention and the expiry of idle producers. Opens a log only if there is one."""
+        if self._log is None and not self._logs.exists(self.id):
+            return
         log = self.log
         log.apply_retention(upper_bound=self.high_watermark)
         if log.log_start_offset > self.log_start_offset:

@@ -164,6 +164,10 @@ class LogStore(Protocol):
         """Open the partition's log, or make it. Raises StorageFailed or OSError."""
         ...
 
+    def exists(self, partition: TopicPartition) -> bool:
+        """Whether the partition has ever been opened: what has not needs no maintenance."""
+        ...
+
     def configure(self, partition: TopicPartition, config: TopicConfig) -> None:
         """Let a log that is open follow its topic's settings."""
         ...

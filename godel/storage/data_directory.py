@@ -244,6 +244,9 @@ class DataDirectory:
         parsed = map(layout.parse_partition_folder, self.files.list_folders(self.path))
         return [partition for partition in parsed if partition is not None]
 
+    def has_partition(self, partition: TopicPartition) -> bool:
+        return self.files.exists(join(self.path, layout.partition_folder(partition)))
+
     def partition_folder(self, partition: TopicPartition, topic_id: TopicId) -> str:
         """The folder for a partition, which need not exist yet.
 

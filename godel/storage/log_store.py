@@ -85,6 +85,10 @@ class LocalLogStore:
         if cut is not None:
             self._log.warning("log_cut", partition=str(partition), **cut._asdict())
 
+    def exists(self, partition: TopicPartition) -> bool:
+        """See `LogStore.exists`."""
+        return partition in self._logs or self._directory.has_partition(partition)
+
     def configure(self, partition: TopicPartition, config: TopicConfig) -> None:
         """See `LogStore.configure`."""
         log = self._logs.get(partition)

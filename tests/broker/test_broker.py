@@ -144,6 +144,9 @@ def test_idle_partitions_open_nothing() -> None:
     with broker, Client(broker) as client:
         client.create("t", partitions=100)
         client.describe("t")
+        broker.advance(60_000)
+        for _turn_of_the_loop in range(110):
+            broker.run(lambda _node: None)
         assert disk.list_folders("memory") == []
     with broker, Client(broker) as client:
         assert client.produce("t", batch("a"), partition=42).error_code == 0
