@@ -81,7 +81,8 @@ class Broker:
         if recover:
             for partition in self.partitions():
                 try:
-                    partition.open()
+                    if self.logs.exists(partition.id):
+                        partition.open()
                 except ApiError as failure:
                     self.log.error(
                         "partition_offline", partition=str(partition.id), reason=failure.message

@@ -140,7 +140,7 @@ def test_deleting_the_offsets_topic_forgets_all_groups(broker: Broker, client: C
 
 def test_idle_partitions_open_nothing() -> None:
     disk = FaultyFiles()
-    broker = Broker(clock=ManualClock(), files=disk)
+    broker = Broker({"write.caching": False}, clock=ManualClock(), files=disk)
     with broker, Client(broker) as client:
         client.create("t", partitions=100)
         client.describe("t")
@@ -151,6 +151,10 @@ def test_idle_partitions_open_nothing() -> None:
     with broker, Client(broker) as client:
         assert client.produce("t", batch("a"), partition=42).error_code == 0
         assert disk.list_folders("memory") == ["t-42"]
+        broker.crash()
+    with broker, Client(broker) as client:
+        assert client.leader_epoch("t", 41) == 1
+        assert broker._files.list_folders("memory") == ["t-42"]
 
 
 @pytest.mark.parametrize("key", ["write.caching", "log.flush.interval.messages"])
