@@ -111,6 +111,8 @@ def flags(options: argparse.Namespace) -> list[Given]:
 
 def print_configuration(loaded: Loaded) -> None:
     """One `key=value` a line, with the source and whether anything here follows it."""
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` ends us in silence, as it should
     for line in loaded.listing():
         effect = "" if line.has_effect else ", no effect in this broker"
         print(f"{line.key}={line.value}  # {line.source}{effect}")
@@ -167,6 +169,13 @@ async def serve(config: BrokerConfig, log: FilteringBoundLogger) -> None:
                 cluster_id=given.directory.cluster_id,
                 acks_all="page cache" if config.write_caching else "synced to disk",
             )
+            if node.endpoint.host != node.listens_on.host and not config.advertised_listeners:
+                log.warning(
+                    "host_name_advertised",
+                    host=node.endpoint.host,
+                    reason="clients are told this machine's name: the broker listens everywhere",
+                    change_with="--advertise HOST:PORT",
+                )
             async for number in signals:
                 log.info("broker_stopping", signal=signal.Signals(number).name)
                 break

@@ -143,8 +143,22 @@ def advertised(config: BrokerConfig, listens_on: Endpoint) -> Endpoint:
         address = parse_listener(config.advertised_listeners[0])
         return Endpoint(address.host, address.port or listens_on.port)
     if listens_on.host in WILDCARD_HOSTS:
-        return Endpoint(socket.gethostname(), listens_on.port)
+        return Endpoint(own_host_name(), listens_on.port)
     return listens_on
+
+
+def own_host_name() -> str:
+    """This machine's name; raises OSError where not even the machine itself can resolve it."""
+    name = socket.gethostname()
+    try:
+        socket.getaddrinfo(name, None)
+    except OSError as error:
+        raise OSError(
+            error.errno,
+            f"clients cannot be told this machine's name, {name}: it does not resolve; say what "
+            "they shall connect to with --advertise HOST:PORT",
+        ) from error
+    return name
 
 
 def limits(config: BrokerConfig) -> Limits:
