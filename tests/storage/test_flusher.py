@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -70,8 +71,20 @@ async def test_a_cancelled_wait_disturbs_nobody(tmp_path: Path) -> None:
     await flusher.close()
 
 
+class HeldFiles(RealFiles):
+    """Real files whose folders are synced only once the test lets them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.released = threading.Event()
+
+    def sync_folder(self, folder: str) -> None:
+        assert self.released.wait(10)
+        super().sync_folder(folder)
+
+
 async def test_closing_and_deleting_while_a_sync_is_in_flight(tmp_path: Path) -> None:
-    files = RealFiles()
+    files = HeldFiles()
     flusher = Flusher(files)
     closed = open_log(files, join(str(tmp_path), "t-0"), flusher=flusher)
     deleted = open_log(files, join(str(tmp_path), "t-1"), flusher=flusher)
@@ -85,6 +98,7 @@ async def test_closing_and_deleting_while_a_sync_is_in_flight(tmp_path: Path) ->
     assert closed.flushed_offset == 1
     assert waiting[0] is not None
     assert waiting[1] is not None
+    files.released.set()
     with pytest.raises(StorageFailed, match="deleted"):
         await waiting[1]
     await asyncio.gather(waiting[0], return_exceptions=True)
