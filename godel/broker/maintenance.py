@@ -9,7 +9,7 @@ from __future__ import annotations
 import anyio
 
 from godel.broker.broker import Broker
-from godel.errors import ApiError, StorageFailed
+from godel.errors import ApiError, CorruptBatch, StorageFailed
 
 
 async def run_maintenance(broker: Broker) -> None:
@@ -34,8 +34,11 @@ async def maintain_partitions(broker: Broker) -> None:
             continue
         try:
             partition.maintain(broker.clock.now_ms(), producer_expiration_ms=expiration_ms)
-        except (ApiError, StorageFailed) as failure:
+        except (ApiError, StorageFailed, CorruptBatch) as failure:
             broker.log.error("maintenance_failed", partition=str(partition.id), reason=str(failure))
+        except Exception as error:  # a bug ends the round here, not the broker
+            broker.metrics.bugs.add()
+            broker.log.error("maintenance_failed", partition=str(partition.id), exc_info=error)
         await anyio.lowlevel.checkpoint()
 
 

@@ -393,8 +393,10 @@ class Log:
         """Delete what retention and the log start allow, up to `upper_bound` (high watermark)."""
         if self._failure is not None:
             return []
+        with self._reading():
+            facts = [retention.facts(segment) for segment in self._segments]
         plan = retention.plan(
-            [retention.facts(segment) for segment in self._segments],
+            facts,
             self._config,
             now_ms=self._clock.now_ms(),
             log_start_offset=self._log_start,

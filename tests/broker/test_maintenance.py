@@ -165,6 +165,27 @@ def test_a_partition_that_fails_is_reported_and_the_others_are_maintained(
     assert record.levelno == logging.ERROR
 
 
+@pytest.mark.parametrize("suffix", [".log", ".timeindex"])
+def test_a_segment_that_cannot_be_read_stops_neither_the_broker_nor_its_writers(
+    suffix: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    disk = FaultyFiles()
+    broker = Broker(CHECK, clock=ManualClock(), files=disk)
+    with broker, Client(broker) as client:
+        client.create("t", configs={"segment.bytes": 1 << 20, "retention.ms": MINUTE_MS})
+        for n in range(4):
+            times = {"timestamp_ms": NOW_MS if n else -1}
+            client.produce("t", batch("x" * 700_000, **times))
+    with broker, Client(broker) as client:
+        disk.fail(lambda op: op.kind is Kind.READ and op.path.endswith(suffix))
+        pass_minutes(broker, 3)
+        disk.faults = None
+        assert client.produce("t", batch("x")).base_offset == 4
+        pass_minutes(broker, 1)
+        assert earliest(client, "t") >= 4
+    assert any("maintenance_failed" in record.message for record in caplog.records)
+
+
 def test_checkpoints_follow_the_logs() -> None:
     disk = FaultyFiles()
     broker = Broker({"write.caching": False}, clock=ManualClock(), files=disk)
