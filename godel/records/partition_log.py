@@ -57,6 +57,15 @@ class ProducerEntry(NamedTuple):
     current_transaction_first_offset: int
 
 
+class LogDirectory(NamedTuple):
+    """Where logs are kept, as DescribeLogDirs tells of it. Bytes are the volume's, -1: unknown."""
+
+    path: str
+    id: bytes
+    total_bytes: int
+    usable_bytes: int
+
+
 class PartitionLog(Protocol):
     """One partition's batches. One owner (its `broker.partition.Partition`), one event loop."""
 
@@ -178,6 +187,21 @@ class LogStore(Protocol):
 
     def delete(self, partition: TopicPartition, config: TopicConfig) -> None:
         """Set the partition's folder aside at once; its files go after file.delete.delay.ms."""
+        ...
+
+    def directory(self) -> LogDirectory:
+        """Where the logs are."""
+        ...
+
+    def size_bytes(self, partition: TopicPartition) -> int:
+        """How much a partition holds, whether its log is open or not. Raises OSError."""
+        ...
+
+    async def save_log_starts(self) -> None:
+        """Return when no log start that was moved until now can come back after a power cut.
+
+        Raises `StorageFailed`.
+        """
         ...
 
     async def checkpoint(self, high_watermarks: Mapping[TopicPartition, int]) -> None:

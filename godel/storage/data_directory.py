@@ -51,6 +51,8 @@ class DataDirectory:
         self._randomness = randomness
         self._lock: FileLock | None = None
         self._written: dict[str, Mapping[TopicPartition, int]] = {}
+        self._are_checkpoints_stale = False
+        """They still name a partition whose data is gone: never to be taken for its successor's."""
         self.cluster_id = ""
         self.node_id = 0
         self.directory_id = b""
@@ -119,8 +121,8 @@ class DataDirectory:
             return
         if layout.META_PROPERTIES in names:
             raise DataDirectoryError(
-                f"{self.path} is a data directory of Apache Kafka; take its partitions over with "
-                "`godel-broker import`, or choose another directory with --data"
+                f"{self.path} is a data directory of Apache Kafka, which this release cannot take "
+                "over yet (`godel-broker import` will); choose another directory with --data"
             )
         foreign = sorted(names - UNREMARKABLE)
         if foreign:
@@ -223,6 +225,7 @@ class DataDirectory:
         if self.files.exists(marker):
             self.files.remove(marker)
         self.files.sync_folder(self.path)
+        self._forget_missing()
         for name in self.files.list_folders(self.path):
             if layout.is_deleted_folder(name):
                 self.files.remove_folder(join(self.path, name))
@@ -236,6 +239,12 @@ class DataDirectory:
             self.problems.append(f"{damage}; every log is checked as after a crash")
             self.was_clean = False
             return {}
+
+    def _forget_missing(self) -> None:
+        """A folder that is not there has no offsets; one made later under its name begins anew."""
+        there = set(self.partitions())
+        for partition in {*self.log_start_offsets, *self.recovery_points} - there:
+            self._forget(partition)
 
     # Partitions
 
@@ -260,7 +269,23 @@ class DataDirectory:
                 raise DataDirectoryError(f"{damage}; restore it from a backup") from None
             if found is not None and found != topic_id:
                 self._set_aside(partition, f"of topic {id_text(found)}")
+            if self._are_checkpoints_stale:
+                self._write_positions()
         return folder
+
+    def size_bytes(self, partition: TopicPartition) -> int:
+        """What the segments in a partition's folder hold; 0 without one. Raises OSError."""
+        folder = join(self.path, layout.partition_folder(partition))
+        try:
+            names = self.files.list_files(folder)
+        except FileNotFoundError:
+            return 0
+        found = ((name, layout.parse_segment_file(name)) for name in names)
+        return sum(
+            self.files.size(join(folder, name))
+            for name, parsed in found
+            if parsed is not None and parsed[1] == layout.LOG
+        )
 
     def set_aside_strays(self, known: Collection[TopicPartition]) -> None:
         """Move the folders of all other partitions out of the way; their data stays.
@@ -305,8 +330,10 @@ class DataDirectory:
             self.problems.append(f"{folder} could not be removed: {failure}")
 
     def _forget(self, partition: TopicPartition) -> None:
-        for offsets in (self.recovery_points, self.log_start_offsets, self.high_watermarks):
-            offsets.pop(partition, None)
+        self.high_watermarks.pop(partition, None)
+        for offsets in (self.log_start_offsets, self.recovery_points):
+            if offsets.pop(partition, None) is not None:
+                self._are_checkpoints_stale = True
 
     # Checkpoints and the end
 
@@ -319,19 +346,32 @@ class DataDirectory:
         """
         for partition, log in logs.items():
             self.recovery_points[partition] = log.checkpoint()
+        self._note_log_starts(logs)
+        self.high_watermarks.update(high_watermarks)
+        self._write_positions()
+        self._write_offsets(layout.HIGH_WATERMARK_CHECKPOINT, self.high_watermarks)
+
+    def write_log_starts(self, logs: Mapping[TopicPartition, Log]) -> None:
+        """Write where the open logs begin. Raises OSError."""
+        self._note_log_starts(logs)
+        self._write_offsets(layout.LOG_START_CHECKPOINT, self.log_start_offsets)
+
+    def _note_log_starts(self, logs: Mapping[TopicPartition, Log]) -> None:
+        for partition, log in logs.items():
             if log.log_start_offset > log.segments[0].base_offset:
                 self.log_start_offsets[partition] = log.log_start_offset
             else:
                 self.log_start_offsets.pop(partition, None)
-        self.high_watermarks.update(high_watermarks)
-        for name, offsets in (
-            (layout.LOG_START_CHECKPOINT, self.log_start_offsets),
-            (layout.RECOVERY_POINT_CHECKPOINT, self.recovery_points),
-            (layout.HIGH_WATERMARK_CHECKPOINT, self.high_watermarks),
-        ):
-            if self._written.get(name) != offsets:
-                write_offsets(self.files, join(self.path, name), offsets)
-                self._written[name] = dict(offsets)
+
+    def _write_positions(self) -> None:
+        self._write_offsets(layout.LOG_START_CHECKPOINT, self.log_start_offsets)
+        self._write_offsets(layout.RECOVERY_POINT_CHECKPOINT, self.recovery_points)
+        self._are_checkpoints_stale = False
+
+    def _write_offsets(self, name: str, offsets: Mapping[TopicPartition, int]) -> None:
+        if self._written.get(name) != offsets:
+            write_offsets(self.files, join(self.path, name), offsets)
+            self._written[name] = dict(offsets)
 
     def close(
         self, logs: Mapping[TopicPartition, Log], high_watermarks: Mapping[TopicPartition, int]

@@ -15,7 +15,7 @@ import errno
 import os
 from collections import deque
 from collections.abc import Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from godel.types import Buffer
 
@@ -56,6 +56,16 @@ class File(Protocol):
     def close(self) -> None:
         """Let the descriptor go. The file may be used again: it is opened anew."""
         ...
+
+
+class Space(NamedTuple):
+    """Of a whole volume; -1: there is no bound that could be told."""
+
+    total_bytes: int
+    usable_bytes: int
+
+
+UNKNOWN_SPACE = Space(-1, -1)
 
 
 class FileLock(Protocol):
@@ -102,6 +112,14 @@ class Files(Protocol):
 
     def sync_folder(self, folder: str) -> None:
         """Return when creations, renames and removals in `folder` survive a power cut."""
+        ...
+
+    def space(self, path: str) -> Space:
+        """Of the volume that `path` is on."""
+        ...
+
+    def absolute(self, path: str) -> str:
+        """The path as others may use it, wherever they stand."""
         ...
 
     def lock(self, path: str) -> FileLock:
@@ -338,6 +356,13 @@ class RealFiles:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+    def space(self, path: str) -> Space:
+        found = os.statvfs(path)
+        return Space(found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize)
+
+    def absolute(self, path: str) -> str:
+        return os.path.abspath(path)
 
     def lock(self, path: str) -> RealLock:
         import fcntl  # here, because it is not on every system and nothing else needs it

@@ -13,7 +13,9 @@ from structlog.typing import FilteringBoundLogger
 from godel.clock import Clock, Randomness
 from godel.config.topic import TopicConfig
 from godel.errors import StorageFailed
+from godel.records.partition_log import LogDirectory
 from godel.storage.data_directory import DataDirectory, DataDirectoryError
+from godel.storage.files import UNKNOWN_SPACE
 from godel.storage.flusher import Flusher
 from godel.storage.log import Log
 from godel.storage.log_config import LogConfig
@@ -104,6 +106,32 @@ class LocalLogStore:
             self._directory.delete_partition(partition, delay_ms=config.file_delete_delay_ms)
         except DataDirectoryError as failure:
             self._log.error("partition_not_deleted", partition=str(partition), reason=str(failure))
+
+    def directory(self) -> LogDirectory:
+        """See `LogStore.directory`."""
+        directory = self._directory
+        try:
+            space = directory.files.space(directory.path)
+        except OSError:
+            space = UNKNOWN_SPACE
+        return LogDirectory(
+            directory.files.absolute(directory.path),
+            directory.directory_id,
+            space.total_bytes,
+            space.usable_bytes,
+        )
+
+    def size_bytes(self, partition: TopicPartition) -> int:
+        """See `LogStore.size_bytes`."""
+        log = self._logs.get(partition)
+        return self._directory.size_bytes(partition) if log is None else log.size_bytes
+
+    async def save_log_starts(self) -> None:
+        """See `LogStore.save_log_starts`."""
+        try:
+            self._directory.write_log_starts(self._logs)
+        except OSError as failure:
+            raise StorageFailed(f"the log starts could not be written: {failure}") from failure
 
     async def checkpoint(self, high_watermarks: Mapping[TopicPartition, int]) -> None:
         """See `LogStore.checkpoint`."""

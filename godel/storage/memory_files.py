@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from godel.storage.files import UNKNOWN_SPACE, Space
 from godel.types import Buffer
 
 
@@ -158,6 +159,13 @@ class MemoryFiles:
 
     def sync_folder(self, folder: str) -> None:
         self.folder_node(folder)
+
+    def space(self, path: str) -> Space:
+        self._locate(path)
+        return UNKNOWN_SPACE
+
+    def absolute(self, path: str) -> str:
+        return path
 
     def lock(self, path: str) -> MemoryLock:
         node = self.file_node(path, create=True)

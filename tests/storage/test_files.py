@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from godel.storage.faulty_files import FaultyFiles
-from godel.storage.files import Files, RealFiles, join, parent
+from godel.storage.files import UNKNOWN_SPACE, Files, RealFiles, join, parent
 from godel.storage.memory_files import MemoryFiles
 
 
@@ -136,3 +136,16 @@ def test_a_short_write_is_taken_back(tmp_path: Path) -> None:
     assert file.size == 10
     assert (tmp_path / "short").read_bytes() == b"0123456789"
     file.close()
+
+
+def test_the_volume(door: tuple[Files, str]) -> None:
+    files, folder = door
+    space = files.space(folder)
+    if isinstance(files, RealFiles):
+        assert 0 < space.usable_bytes <= space.total_bytes
+        assert files.absolute("there").startswith("/")
+    else:
+        assert space == UNKNOWN_SPACE
+    assert files.absolute(folder) == folder
+    with pytest.raises(FileNotFoundError):
+        files.space(join(folder, "no", "folder"))

@@ -8,6 +8,7 @@ from godel.config.broker import BrokerConfig
 from godel.config.topic import topic_config
 from godel.errors import StorageFailed
 from godel.storage.data_directory import DataDirectory
+from godel.storage.faulty_files import FaultyFiles, Kind
 from godel.storage.flusher import Flusher
 from godel.storage.log_store import LocalLogStore, log_config
 from godel.storage.memory_files import MemoryFiles
@@ -84,3 +85,70 @@ def test_settings() -> None:
         topic_config(BrokerConfig(), {"segment.bytes": "2000000", "cleanup.policy": "compact"})
     )
     assert (config.segment_bytes, config.is_deleted) == (2_000_000, False)
+
+
+async def test_a_partition_has_a_size_whether_it_is_open_or_not() -> None:
+    files, config = MemoryFiles(), topic_config(BrokerConfig(), {})
+    store = open_store(files)
+    assert store.size_bytes(PARTITION) == 0
+    log = store.open(PARTITION, TOPIC_ID, config)
+    append_values(log, 3)
+    assert store.size_bytes(PARTITION) == log.size_bytes > 0
+    await store.close({})
+    assert open_store(files).size_bytes(PARTITION) == log.size_bytes
+
+
+async def test_where_the_logs_are() -> None:
+    files = FaultyFiles()
+    directory = open_store(files).directory()
+    assert (directory.path, directory.total_bytes, directory.usable_bytes) == ("data", -1, -1)
+    assert any(directory.id)
+    assert open_store(files.after_crash()).directory() == directory
+
+
+@pytest.mark.parametrize("is_cut", [True, False])
+async def test_a_log_start_that_was_saved_survives_a_power_cut(is_cut: bool) -> None:
+    files, config = FaultyFiles(), topic_config(BrokerConfig(), {})
+    store = open_store(files)
+    log = store.open(PARTITION, TOPIC_ID, config)
+    append_values(log, 3)
+    log.flush()
+    log.truncate_prefix(2)
+    if not is_cut:
+        await store.save_log_starts()
+    store = open_store(files.after_crash())
+    assert store.open(PARTITION, TOPIC_ID, config).log_start_offset == (0 if is_cut else 2)
+
+
+async def test_log_starts_that_cannot_be_saved() -> None:
+    files, config = FaultyFiles(), topic_config(BrokerConfig(), {})
+    store = open_store(files)
+    log = store.open(PARTITION, TOPIC_ID, config)
+    append_values(log, 3)
+    log.truncate_prefix(2)
+    files.fail(lambda operation: operation.kind is Kind.SYNC)
+    with pytest.raises(StorageFailed):
+        await store.save_log_starts()
+
+
+@pytest.mark.parametrize("is_stopped", [True, False])
+async def test_no_partition_takes_over_where_its_predecessor_began(is_stopped: bool) -> None:
+    """Neither after a crash, nor when the predecessor went before the last stop."""
+    files, config = FaultyFiles(), topic_config(BrokerConfig(), {})
+    store = open_store(files)
+    log = store.open(PARTITION, TOPIC_ID, config)
+    append_values(log, 5)
+    log.flush()
+    log.truncate_prefix(4)
+    await store.save_log_starts()
+    store.delete(PARTITION, config)
+    if is_stopped:
+        files = files.after_crash()
+        store = open_store(files)
+    log = store.open(PARTITION, bytes(16), config)
+    assert log.log_start_offset == 0
+    append_values(log, 2)
+    log.flush()
+    store = open_store(files.after_crash())
+    log = store.open(PARTITION, bytes(16), config)
+    assert (log.log_start_offset, log.end_offset) == (0, 2)
