@@ -32,6 +32,7 @@ from godel.protocol.messages.offset_commit import (
     OffsetCommitResponsePartition,
     OffsetCommitResponseTopic,
 )
+from godel.protocol.messages.offset_delete import OffsetDeleteRequest, OffsetDeleteResponse
 from godel.protocol.messages.sync_group import SyncGroupRequest, SyncGroupResponse
 
 GROUP_TYPE = "classic"
@@ -191,6 +192,17 @@ class GroupCoordinator:
             self.partition_for(group_id),
             lambda shard: FetchedGroup(group_id, ErrorCode.NONE, shard.fetch(group_id, topics)),
             lambda code: FetchedGroup(group_id, code, []),
+        )
+
+    def delete_offsets(
+        self, request: OffsetDeleteRequest, exists: Exists
+    ) -> OffsetDeleteResponse | Awaitable[OffsetDeleteResponse]:
+        if not request.group_id:
+            return OffsetDeleteResponse(error_code=ErrorCode.INVALID_GROUP_ID)
+        return self._runtime.write(
+            self.partition_for(request.group_id),
+            lambda shard, _now: shard.delete_offsets(request, exists),
+            lambda code: OffsetDeleteResponse(error_code=_unexpected_size(code)),
         )
 
     def topics_deleted(self, names: Collection[str]) -> None:

@@ -14,6 +14,7 @@ from heapq import heappop, heappush
 from typing import TypeVar
 
 from godel.coordinator.classic_group import ClassicGroup, left_group
+from godel.coordinator.consumer_protocol import PROTOCOL_TYPE
 from godel.coordinator.decision import Caller, Decision, Instant
 from godel.coordinator.draft import GroupEnvironment, refuse_join
 from godel.coordinator.offsets import CommittedOffset, CommittedOffsets, commit_record, tombstone
@@ -41,7 +42,14 @@ from godel.protocol.messages.offset_commit import (
     OffsetCommitResponsePartition,
     OffsetCommitResponseTopic,
 )
+from godel.protocol.messages.offset_delete import (
+    OffsetDeleteRequest,
+    OffsetDeleteResponse,
+    OffsetDeleteResponsePartition,
+    OffsetDeleteResponseTopic,
+)
 from godel.protocol.messages.sync_group import SyncGroupRequest, SyncGroupResponse
+from godel.types import TopicPartition
 
 RECORDS_MAX = 1_000
 """In one batch of tombstones; the rest follows in the next decision."""
@@ -248,6 +256,35 @@ class GroupShard:
             (topic, [(index, self.offsets.get(group_id, topic, index)) for index in indexes])
             for topic, indexes in topics
         ]
+
+    def delete_offsets(
+        self, request: OffsetDeleteRequest, exists: Exists
+    ) -> Decision[OffsetDeleteResponse, GroupCoordinatorRecord]:
+        """Of a consumer group with members: only for topics that none of them subscribes to."""
+        group = self.groups.get(request.group_id)
+        if group is None:
+            return Decision(OffsetDeleteResponse(error_code=ErrorCode.GROUP_ID_NOT_FOUND))
+        subscribed: frozenset[str] | None = frozenset()
+        if group.members:
+            if group.protocol_type != PROTOCOL_TYPE:
+                return Decision(OffsetDeleteResponse(error_code=ErrorCode.NON_EMPTY_GROUP))
+            subscribed = group.subscribed_topics()
+        forgotten: dict[TopicPartition, None] = {}
+        topics = []
+        for topic in request.topics:
+            answers = []
+            for index in (each.partition_index for each in topic.partitions):
+                code = ErrorCode.NONE
+                if not exists(topic.name, index):
+                    code = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+                elif subscribed is None or topic.name in subscribed:
+                    code = ErrorCode.GROUP_SUBSCRIBED_TO_TOPIC
+                elif self.offsets.get(group.id, topic.name, index) is not None:
+                    forgotten[TopicPartition(topic.name, index)] = None
+                answers.append(OffsetDeleteResponsePartition(index, code))
+            topics.append(OffsetDeleteResponseTopic(name=topic.name, partitions=answers))
+        records = tuple(tombstone(group.id, partition) for partition in forgotten)
+        return Decision(OffsetDeleteResponse(topics=topics), records)
 
     def delete_topics(self, names: frozenset[str]) -> Decision[bool, GroupCoordinatorRecord]:
         """Tombstones for offsets of deleted topics. True: there are more, ask again."""

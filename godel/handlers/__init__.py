@@ -11,13 +11,22 @@ from __future__ import annotations
 from typing import Any
 
 from godel.handlers import (
+    alter_configs,
+    alter_partition_reassignments,
+    alter_replica_log_dirs,
     create_partitions,
     create_topics,
     delete_groups,
+    delete_records,
     delete_topics,
     describe_cluster,
     describe_configs,
     describe_groups,
+    describe_log_dirs,
+    describe_producers,
+    describe_quorum,
+    describe_topic_partitions,
+    elect_leaders,
     fetch,
     find_coordinator,
     heartbeat,
@@ -25,28 +34,56 @@ from godel.handlers import (
     init_producer_id,
     join_group,
     leave_group,
+    list_config_resources,
     list_groups,
     list_offsets,
+    list_partition_reassignments,
     metadata,
     offset_commit,
+    offset_delete,
     offset_fetch,
     offset_for_leader_epoch,
     produce,
     sync_group,
+    update_features,
 )
 from godel.handlers.api_versions import with_api_versions
 from godel.protocol.api import Api, Handle
 from godel.protocol.message import Message
+from godel.protocol.messages.alter_configs import AlterConfigsRequest, AlterConfigsResponse
+from godel.protocol.messages.alter_partition_reassignments import (
+    AlterPartitionReassignmentsRequest,
+    AlterPartitionReassignmentsResponse,
+)
+from godel.protocol.messages.alter_replica_log_dirs import (
+    AlterReplicaLogDirsRequest,
+    AlterReplicaLogDirsResponse,
+)
 from godel.protocol.messages.create_partitions import (
     CreatePartitionsRequest,
     CreatePartitionsResponse,
 )
 from godel.protocol.messages.create_topics import CreateTopicsRequest, CreateTopicsResponse
 from godel.protocol.messages.delete_groups import DeleteGroupsRequest, DeleteGroupsResponse
+from godel.protocol.messages.delete_records import DeleteRecordsRequest, DeleteRecordsResponse
 from godel.protocol.messages.delete_topics import DeleteTopicsRequest, DeleteTopicsResponse
 from godel.protocol.messages.describe_cluster import DescribeClusterRequest, DescribeClusterResponse
 from godel.protocol.messages.describe_configs import DescribeConfigsRequest, DescribeConfigsResponse
 from godel.protocol.messages.describe_groups import DescribeGroupsRequest, DescribeGroupsResponse
+from godel.protocol.messages.describe_log_dirs import (
+    DescribeLogDirsRequest,
+    DescribeLogDirsResponse,
+)
+from godel.protocol.messages.describe_producers import (
+    DescribeProducersRequest,
+    DescribeProducersResponse,
+)
+from godel.protocol.messages.describe_quorum import DescribeQuorumRequest, DescribeQuorumResponse
+from godel.protocol.messages.describe_topic_partitions import (
+    DescribeTopicPartitionsRequest,
+    DescribeTopicPartitionsResponse,
+)
+from godel.protocol.messages.elect_leaders import ElectLeadersRequest, ElectLeadersResponse
 from godel.protocol.messages.fetch import FetchRequest, FetchResponse
 from godel.protocol.messages.find_coordinator import FindCoordinatorRequest, FindCoordinatorResponse
 from godel.protocol.messages.heartbeat import HeartbeatRequest, HeartbeatResponse
@@ -57,10 +94,19 @@ from godel.protocol.messages.incremental_alter_configs import (
 from godel.protocol.messages.init_producer_id import InitProducerIdRequest, InitProducerIdResponse
 from godel.protocol.messages.join_group import JoinGroupRequest, JoinGroupResponse
 from godel.protocol.messages.leave_group import LeaveGroupRequest, LeaveGroupResponse
+from godel.protocol.messages.list_config_resources import (
+    ListConfigResourcesRequest,
+    ListConfigResourcesResponse,
+)
 from godel.protocol.messages.list_groups import ListGroupsRequest, ListGroupsResponse
 from godel.protocol.messages.list_offsets import ListOffsetsRequest, ListOffsetsResponse
+from godel.protocol.messages.list_partition_reassignments import (
+    ListPartitionReassignmentsRequest,
+    ListPartitionReassignmentsResponse,
+)
 from godel.protocol.messages.metadata import MetadataRequest, MetadataResponse
 from godel.protocol.messages.offset_commit import OffsetCommitRequest, OffsetCommitResponse
+from godel.protocol.messages.offset_delete import OffsetDeleteRequest, OffsetDeleteResponse
 from godel.protocol.messages.offset_fetch import OffsetFetchRequest, OffsetFetchResponse
 from godel.protocol.messages.offset_for_leader_epoch import (
     OffsetForLeaderEpochRequest,
@@ -68,6 +114,7 @@ from godel.protocol.messages.offset_for_leader_epoch import (
 )
 from godel.protocol.messages.produce import ProduceRequest, ProduceResponse
 from godel.protocol.messages.sync_group import SyncGroupRequest, SyncGroupResponse
+from godel.protocol.messages.update_features import UpdateFeaturesRequest, UpdateFeaturesResponse
 
 __all__ = ["APIS", "Api"]
 
@@ -154,6 +201,54 @@ APIS: tuple[Api, ...] = with_api_versions(
             DescribeClusterRequest,
             DescribeClusterResponse,
             versions=(0, 2),
+        ),
+        row(delete_records.handle, DeleteRecordsRequest, DeleteRecordsResponse, versions=(0, 2)),
+        row(alter_configs.handle, AlterConfigsRequest, AlterConfigsResponse, versions=(0, 2)),
+        row(
+            alter_replica_log_dirs.handle,
+            AlterReplicaLogDirsRequest,
+            AlterReplicaLogDirsResponse,
+            versions=(1, 2),
+        ),
+        row(
+            describe_log_dirs.handle,
+            DescribeLogDirsRequest,
+            DescribeLogDirsResponse,
+            versions=(1, 5),
+        ),
+        row(elect_leaders.handle, ElectLeadersRequest, ElectLeadersResponse, versions=(0, 2)),
+        row(
+            alter_partition_reassignments.handle,
+            AlterPartitionReassignmentsRequest,
+            AlterPartitionReassignmentsResponse,
+            versions=(0, 1),
+        ),
+        row(
+            list_partition_reassignments.handle,
+            ListPartitionReassignmentsRequest,
+            ListPartitionReassignmentsResponse,
+            versions=(0, 0),
+        ),
+        row(offset_delete.handle, OffsetDeleteRequest, OffsetDeleteResponse, versions=(0, 0)),
+        row(describe_quorum.handle, DescribeQuorumRequest, DescribeQuorumResponse, versions=(0, 2)),
+        row(update_features.handle, UpdateFeaturesRequest, UpdateFeaturesResponse, versions=(0, 2)),
+        row(
+            describe_producers.handle,
+            DescribeProducersRequest,
+            DescribeProducersResponse,
+            versions=(0, 0),
+        ),
+        row(
+            list_config_resources.handle,
+            ListConfigResourcesRequest,
+            ListConfigResourcesResponse,
+            versions=(0, 1),
+        ),
+        row(
+            describe_topic_partitions.handle,
+            DescribeTopicPartitionsRequest,
+            DescribeTopicPartitionsResponse,
+            versions=(0, 0),
         ),
     )
 )

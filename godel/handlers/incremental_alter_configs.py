@@ -9,6 +9,7 @@ broker loggers and client metrics do not exist here.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 from godel.broker.broker import Broker
 from godel.broker.context import RequestContext
@@ -16,7 +17,6 @@ from godel.errors import ApiError, ErrorCode
 from godel.handlers.describe_configs import BROKER, GROUP, TOPIC, broker_id, unknown_type
 from godel.metadata.alterations import Alteration, alter_broker, alter_group, alter_topic
 from godel.protocol.messages.incremental_alter_configs import (
-    AlterConfigsResource,
     AlterConfigsResourceResponse,
     IncrementalAlterConfigsRequest,
     IncrementalAlterConfigsResponse,
@@ -37,7 +37,17 @@ async def handle(
         try:
             if times[(resource.resource_type, resource.resource_name)] > 1:
                 raise ApiError(ErrorCode.INVALID_REQUEST, "A resource is named more than once.")
-            await alter(context.broker, resource, validate_only=request.validate_only)
+            alterations = [
+                Alteration(each.name, each.config_operation, each.value)
+                for each in resource.configs
+            ]
+            await alter(
+                context.broker,
+                resource.resource_type,
+                resource.resource_name,
+                alterations,
+                validate_only=request.validate_only,
+            )
         except ApiError as refusal:
             response.error_code = refusal.code
             response.error_message = refusal.message
@@ -45,18 +55,23 @@ async def handle(
     return IncrementalAlterConfigsResponse(responses=responses)
 
 
-async def alter(broker: Broker, resource: AlterConfigsResource, *, validate_only: bool) -> None:
+async def alter(
+    broker: Broker,
+    resource_type: int,
+    name: str,
+    alterations: Sequence[Alteration],
+    *,
+    validate_only: bool,
+    replace: bool = False,
+) -> None:
+    """Change one resource. `replace`: what was set before does not count. Raises `ApiError`."""
     metadata = broker.metadata
-    name = resource.resource_name
-    alterations = [
-        Alteration(each.name, each.config_operation, each.value) for each in resource.configs
-    ]
-    if resource.resource_type == TOPIC:
-        await alter_topic(metadata, name, alterations, validate_only=validate_only)
-    elif resource.resource_type == BROKER:
-        whose = broker_id(broker, name)
-        await alter_broker(metadata, whose, alterations, validate_only=validate_only)
-    elif resource.resource_type == GROUP:
-        await alter_group(metadata, name, alterations, validate_only=validate_only)
+    how = {"validate_only": validate_only, "replace": replace}
+    if resource_type == TOPIC:
+        await alter_topic(metadata, name, alterations, **how)
+    elif resource_type == BROKER:
+        await alter_broker(metadata, broker_id(broker, name), alterations, **how)
+    elif resource_type == GROUP:
+        await alter_group(metadata, name, alterations, **how)
     else:
-        raise unknown_type(resource.resource_type)
+        raise unknown_type(resource_type)

@@ -1,8 +1,9 @@
 """Changes of settings at run time: of a topic, of brokers, of a group (KIP-226, KIP-339).
 
-Set, delete, append and subtract on what has been overridden so far; then the whole is validated and
-written in one guarded transaction. Deviation from Kafka: a broker setting that we do not know is
-refused (Kafka stores it for plugins that this broker cannot have).
+Set, delete, append and subtract on what has been overridden so far or, where all of it is replaced,
+on nothing; then the whole is validated and written in one guarded transaction. Deviation from
+Kafka: a broker setting that we do not know is refused (Kafka stores it for plugins that this broker
+cannot have).
 """
 
 from __future__ import annotations
@@ -48,7 +49,12 @@ class Alteration(NamedTuple):
 
 
 async def alter_topic(
-    metadata: Metadata, name: str, alterations: Sequence[Alteration], *, validate_only: bool
+    metadata: Metadata,
+    name: str,
+    alterations: Sequence[Alteration],
+    *,
+    validate_only: bool,
+    replace: bool = False,
 ) -> None:
     """Change a topic's own settings. Raises `ApiError`."""
     if not name:
@@ -58,7 +64,8 @@ async def alter_topic(
     for _ in range(ATTEMPTS):
         image = metadata.image
         topic = existing(image, name)
-        overrides = altered(topic.overrides, alterations, TopicConfig.SETTINGS, topic.config.text)
+        before = {} if replace else topic.overrides
+        overrides = altered(before, alterations, TopicConfig.SETTINGS, topic.config.text)
         try:
             check_topic_overrides(image.broker_config, overrides)
         except InvalidValue as error:
@@ -78,6 +85,7 @@ async def alter_broker(
     alterations: Sequence[Alteration],
     *,
     validate_only: bool,
+    replace: bool = False,
 ) -> None:
     """Change a broker's settings, or, for None, the default of all. Raises `ApiError`."""
     foreign = [
@@ -95,7 +103,9 @@ async def alter_broker(
 
     def plan() -> tuple[Mapping[str, str], dict[str, str]]:
         old = metadata.image.broker_overrides.get(whose, {})
-        new = altered(old, alterations, BrokerConfig.SETTINGS, metadata.image.broker_config.text)
+        before = {} if replace else old
+        now = metadata.image.broker_config
+        new = altered(before, alterations, BrokerConfig.SETTINGS, now.text)
         for name in (each.name for each in alterations if each.name in new):
             _check(BrokerConfig.SETTINGS[name], new[name])
         return old, new
@@ -104,7 +114,12 @@ async def alter_broker(
 
 
 async def alter_group(
-    metadata: Metadata, group: str, alterations: Sequence[Alteration], *, validate_only: bool
+    metadata: Metadata,
+    group: str,
+    alterations: Sequence[Alteration],
+    *,
+    validate_only: bool,
+    replace: bool = False,
 ) -> None:
     """Change a group's settings. Raises `ApiError`."""
     if not group:
@@ -112,7 +127,8 @@ async def alter_group(
 
     def plan() -> tuple[Mapping[str, str], dict[str, str]]:
         old = metadata.image.group_overrides.get(group, {})
-        new = altered(old, alterations, GroupConfig.SETTINGS, GroupConfig().text)
+        before = {} if replace else old
+        new = altered(before, alterations, GroupConfig.SETTINGS, GroupConfig().text)
         try:
             check_group_overrides(new)
         except InvalidValue as error:

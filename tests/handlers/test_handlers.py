@@ -36,6 +36,19 @@ DECIDED = {
     "DeleteGroups": (0, 3),
     "IncrementalAlterConfigs": (0, 1),
     "DescribeCluster": (0, 2),
+    "DeleteRecords": (0, 2),
+    "AlterConfigs": (0, 2),
+    "AlterReplicaLogDirs": (1, 2),
+    "DescribeLogDirs": (1, 5),
+    "ElectLeaders": (0, 2),
+    "AlterPartitionReassignments": (0, 1),
+    "ListPartitionReassignments": (0, 0),
+    "OffsetDelete": (0, 0),
+    "DescribeQuorum": (0, 2),
+    "UpdateFeatures": (0, 2),
+    "DescribeProducers": (0, 0),
+    "ListConfigResources": (0, 1),
+    "DescribeTopicPartitions": (0, 0),
 }
 
 rows = pytest.mark.parametrize("api", APIS, ids=lambda api: api.name)

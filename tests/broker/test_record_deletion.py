@@ -1,0 +1,47 @@
+"""Which records may be deleted; the answers stand in tests/handlers/test_delete_records.py."""
+
+from __future__ import annotations
+
+import pytest
+
+from godel.broker.record_deletion import HIGH_WATERMARK, delete_records
+from godel.errors import ApiError, ErrorCode
+from godel.server.node import Node
+from godel.storage.faulty_files import FaultyFiles, Kind
+from godel.testing import Broker
+from tests.wire import Client, batch
+
+
+def test_what_consumers_do_not_see_yet_stays() -> None:
+    """acks=1, and a disk that does not sync: three records, none of them visible."""
+    files = FaultyFiles()
+    with Broker({"write.caching": False}, files=files) as broker, Client(broker) as client:
+        client.create("t")
+        client.produce("t", batch("a"))
+
+        def delete(node: Node) -> tuple[int, ErrorCode]:
+            partition = node.broker.partition("t", 0)
+            partition.high_watermark -= 1
+            with pytest.raises(ApiError) as refused:
+                delete_records(partition, 1)
+            return delete_records(partition, HIGH_WATERMARK), refused.value.code
+
+        assert broker.run(delete) == (0, ErrorCode.OFFSET_OUT_OF_RANGE)
+
+
+def test_a_log_that_fails_says_so() -> None:
+    files = FaultyFiles()
+    with Broker(files=files) as broker, Client(broker) as client:
+        client.create("t")
+        client.produce("t", batch("a"))
+        client.produce("t", batch("b"))
+
+        def delete(node: Node) -> ErrorCode:
+            partition = node.broker.partition("t", 0)
+            files.fail(lambda operation: operation.kind is Kind.SYNC)
+            with pytest.raises(ApiError) as refused:
+                delete_records(partition, 1)
+            files.fail(lambda _operation: False)
+            return refused.value.code
+
+        assert broker.run(delete) is ErrorCode.KAFKA_STORAGE_ERROR
