@@ -124,8 +124,8 @@ def test_a_partition_named_twice_is_refused_for_itself_only(client: Client) -> N
     assert answers == [(0, twice), (1, twice), (1, twice), (2, 0), (0, twice)]
 
 
-def test_a_hundred_thousand_partitions_are_answered_in_a_moment(client: Client) -> None:
-    wanted = [ListOffsetsPartition(partition_index=n, timestamp=LATEST) for n in range(100_000)]
+def test_fifty_thousand_partitions_are_answered_in_a_moment(client: Client) -> None:
+    wanted = [ListOffsetsPartition(partition_index=n, timestamp=LATEST) for n in range(50_000)]
     request = ListOffsetsRequest(topics=[ListOffsetsTopic(name="t", partitions=wanted)])
     (answered,) = client.send(request).topics
-    assert len(answered.partitions) == 100_000
+    assert len(answered.partitions) == 50_000
