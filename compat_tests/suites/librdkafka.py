@@ -1,0 +1,128 @@
+"""The test runner of librdkafka, whose source the npm package confluent-kafka-javascript carries.
+
+Every number up to 0110 that needs a broker, one at a time, so that one that hangs ends alone. Some
+call Kafka's own shell tools; without the jars of `compat_tests.setup` these fail.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from compat_tests.java import jars
+from compat_tests.suites.commands import CACHE, need, prepare, run_limited
+from compat_tests.suites.results import Result, one_line, reference
+
+NAME = "librdkafka"
+PACKAGE = "@confluentinc/kafka-javascript@1.10.1"
+FOLDER = CACHE / NAME
+SOURCE = FOLDER / "package" / "deps" / "librdkafka"
+TIMEOUT_S = 240.0
+SETTINGS = " --advertise {host}:{port}"
+COLOUR = re.compile(r"\x1b\[\d+m|\x1b\(B")
+OUTCOMES = {"PASSED": "pass", "FAILED": "fail", "SKIPPED": "skip"}
+TOOLS = {
+    "kafka-topics.sh": "org.apache.kafka.tools.TopicCommand",
+    "kafka-configs.sh": "kafka.admin.ConfigCommand",
+    "kafka-acls.sh": "org.apache.kafka.tools.AclCommand",
+}
+
+
+def fetch() -> None:
+    if (SOURCE / "tests" / "test-runner").exists():
+        return
+    need("npm", "make", "gcc", "g++", "tar")
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    # Test 0053 is compiled without its contents where RapidJSON is missing (rapidjson-dev).
+    rapidjson = ["-x", "c++", "-include", "rapidjson/schema.h", "/dev/null"]
+    prepare(["g++", "-fsyntax-only", *rapidjson], FOLDER)
+    packed = prepare(["npm", "pack", "--silent", PACKAGE], FOLDER)
+    prepare(["tar", "xzf", packed.split()[-1]], FOLDER)
+    prepare(["./configure", "--disable-syslog"], SOURCE)
+    prepare(["make", "-j2", "libs"], SOURCE)
+    prepare(["make", "-j2", "-C", "tests", "build"], SOURCE)
+
+
+def run(bootstrap: str, folder: Path, *, only: str = "") -> Iterator[Result]:
+    wanted = reference(NAME)
+    config = folder / "test.conf"
+    config.write_text(f"bootstrap.servers={bootstrap}\n")
+    environment = {
+        "LD_LIBRARY_PATH": f"{SOURCE / 'src'}:{SOURCE / 'src-cpp'}",
+        "RDKAFKA_TEST_CONF": str(config),
+        "TEST_KAFKA_VERSION": "4.1.0",
+        "BROKERS": bootstrap,
+        "KAFKA_PATH": str(write_tools(folder)),
+    }
+    for number in dict.fromkeys(name[:4] for name in wanted):
+        names = [name for name in wanted if name.startswith(number)]
+        if not any(only in name for name in names):
+            continue
+        reported = run_number(number, folder, environment)
+        if any(name not in reported for name in names):  # the runner splits them by scenario
+            reported |= run_number(number, folder, environment, scenario="noautocreate")
+        for name in names:
+            yield reported.get(name) or Result(name, "fail", 0.0, "not reported by the runner")
+
+
+def run_number(
+    number: str, folder: Path, environment: Mapping[str, str], *, scenario: str = "default"
+) -> dict[str, Result]:
+    """What the runner reports on all tests of a number, but for those of another scenario."""
+    report = folder / "report.json"
+    report.unlink(missing_ok=True)
+    log = folder / f"{number}-{scenario}.log"
+    status = run_limited(
+        ["./test-runner", "-p1", "-Q", "-E", "-s", scenario],
+        SOURCE / "tests",
+        environment={**environment, "TESTS": number, "TEST_REPORT": str(report)},
+        log=log,
+        timeout_s=TIMEOUT_S,
+    )
+    if status is None:
+        why = f"not finished after {TIMEOUT_S:.0f} s"
+        names = [name for name in reference(NAME) if name.startswith(number)]
+        return {name: Result(name, "fail", TIMEOUT_S, why) for name in names}
+    results = read_report(report)
+    for name, result in results.items():
+        if result.outcome == "fail":
+            results[name] = replace(result, reason=failure(log) or f"ended with {status}")
+    return results
+
+
+def read_report(path: Path) -> dict[str, Result]:
+    if not path.exists():
+        return {}
+    tests = json.loads(path.read_text(errors="replace"))["tests"]
+    results = {}
+    for name, test in tests.items():
+        outcome, why = OUTCOMES.get(test["state"]), one_line(test.get("extra", ""))
+        if outcome is None or (outcome == "skip" and not why):  # another scenario, or filtered out
+            continue
+        results[name] = Result(name, outcome, float(test["duration"]), why * (outcome != "pass"))
+    return results
+
+
+def failure(log: Path) -> str:
+    """What the runner printed below the first failure."""
+    lines = iter(COLOUR.sub("", log.read_text(errors="replace")).splitlines())
+    for line in lines:
+        if line.startswith("### Test "):
+            return one_line(next(lines, ""))
+    return ""
+
+
+def write_tools(folder: Path) -> Path:
+    """Kafka's shell tools where KAFKA_PATH has them: bin/."""
+    programs = folder / "bin"
+    programs.mkdir(exist_ok=True)
+    for name, class_name in TOOLS.items():
+        script = programs / name
+        script.write_text(
+            f'#!/bin/sh\nexec java -Xmx256m -cp "{jars.folder()}/*" {class_name} "$@"\n'
+        )
+        script.chmod(0o755)
+    return folder
