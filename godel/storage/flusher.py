@@ -63,6 +63,10 @@ def sync(files: Files, plan: SyncPlan) -> OSError | None:
     return None
 
 
+LOGS_PER_ROUND = 64
+"""A round pins the files of its logs: ten thousand at once would leave nobody a descriptor."""
+
+
 class Flusher:
     """One per process and event loop."""
 
@@ -112,12 +116,17 @@ class Flusher:
 
     def _start_round(self) -> None:
         self._is_scheduled = False
-        asking, self._asking = self._asking, {}
         if self._files.is_inline:
+            asking, self._asking = self._asking, {}
             for log in asking:
                 self.flush_now(log)
             return
-        plans = [(log, plan) for log in asking if (plan := log.begin_sync()) is not None]
+        plans: list[tuple[Syncable, SyncPlan]] = []
+        while self._asking and len(plans) < LOGS_PER_ROUND:
+            log = next(iter(self._asking))
+            del self._asking[log]
+            if (plan := log.begin_sync()) is not None:
+                plans.append((log, plan))
         if not plans:
             return
         self.rounds += 1
