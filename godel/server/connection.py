@@ -114,8 +114,8 @@ class Connection(asyncio.BufferedProtocol):
                 self._serve(arrived)
             self._keep(arrived)
             if self._reserved_bytes:
-                self._reception.memory.release(self._reserved_bytes)
-                self._reserved_bytes = 0
+                reserved_bytes, self._reserved_bytes = self._reserved_bytes, 0
+                self._reception.memory.give_back(reserved_bytes)
         if reader.error is not None:
             self._reception.metrics.frames_oversized.add()
             self._end("oversized_request", str(reader.error))
@@ -148,7 +148,7 @@ class Connection(asyncio.BufferedProtocol):
         self._abandon_answers()
         self._forget_kept()
         self._reception.leave(self, reason)
-        memory.release(reserved_bytes)
+        memory.give_back(reserved_bytes)
 
     # Requests
 
@@ -312,13 +312,14 @@ class Connection(asyncio.BufferedProtocol):
         unfinished_bytes = self._reader.unfinished_bytes
         if self._reserved_bytes or self._lacks_memory:
             return
-        if memory.is_full:
+        is_large = unfinished_bytes > FIRST_BYTES
+        if memory.is_full if is_large else memory.is_used_up:
             self._lacks_memory = True
             memory.wait(self)
             self._set_reading()
-        elif unfinished_bytes > FIRST_BYTES:
+        elif is_large:
             self._reserved_bytes = unfinished_bytes
-            memory.take(unfinished_bytes)
+            memory.reserve(unfinished_bytes)
 
     def memory_available(self) -> None:
         self._lacks_memory = False
@@ -399,6 +400,12 @@ class Connection(asyncio.BufferedProtocol):
         elif self._active or self._answers or self._kept or self._lacks_memory:
             self._active = False
             self._since_ms = now_ms
+        elif self._keeps_others_out() and now_ms - self._since_ms >= limits.max_stalled_ms:
+            self.drop("stalled_request")
         elif 0 <= limits.max_idle_ms <= now_ms - self._since_ms:
             self._ending = "idle"
             self._close()
+
+    def _keeps_others_out(self) -> bool:
+        """Whether memory is reserved for a request of this connection that others wait for."""
+        return self._reserved_bytes > 0 and self._reception.memory.is_full

@@ -28,7 +28,8 @@ class Limits:
     """queued.max.request.bytes: above it no new request is read; -1 is unlimited."""
 
     max_stalled_ms: float = 30_000
-    """A peer that takes none of its answers for so long is disconnected."""
+    """A peer that takes none of its answers for so long is disconnected; so is one that does not go
+    on with a large request while the memory reserved for it keeps others out."""
 
     write_buffer_bytes: int = 256 * KIB
     """With more than this unsent, no further request of the connection is taken."""

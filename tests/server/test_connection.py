@@ -363,23 +363,54 @@ async def test_a_peer_that_closes_its_half_is_let_go(serve: Serve) -> None:
     await until(lambda: server.waits_cancelled == 1)
 
 
-async def test_requests_above_the_memory_of_all_wait(serve: Serve) -> None:
+async def test_large_requests_above_the_memory_of_all_wait(serve: Serve) -> None:
+    """What is only announced stops other large requests, not the small ones."""
     server = await serve(queued_request_bytes=200_000, max_idle_ms=1_000)
     holder, other, third = [await server.connect() for _ in range(3)]
     holder.writer.write(struct.pack(">i", 300_000) + bytes(100))
     await until(lambda: server.count("godel_request_memory_bytes") == 300_000)
-    other.send(beat(1), correlation_id=1)
-    assert await other.answers(1) == [1]
-    other.send(beat(2), correlation_id=2)
     large = SyncGroupRequest(
         assignments=[SyncGroupRequestAssignment(member_id="a", assignment=bytes(500_000))]
     )
     third.send(large, correlation_id=3)
-    await until(lambda: server.count("godel_reading_paused_total{cause=memory}") == 2)
+    await until(lambda: server.count("godel_reading_paused_total{cause=memory}") == 1)
+    for number in range(3):
+        other.send(beat(number), correlation_id=number)
+        assert await other.answers(1) == [number]
     assert server.count("godel_request_memory_bytes") == 300_000
     holder.close()
-    assert await other.answers(1) == [2]
     assert await third.answers(1) == [3]
+    await until(lambda: server.count("godel_request_memory_bytes") == 0)
+
+
+async def test_with_all_memory_in_use_small_requests_wait_too(serve: Serve) -> None:
+    server = await serve(queued_request_bytes=200_000)
+    holder, other = await server.connect(), await server.connect()
+    holder.send(produce(waits_for="gate", records=bytes(300_000)), correlation_id=1)
+    await until(lambda: server.taken)
+    other.send(beat(1), correlation_id=1)
+    assert await other.answers(1) == [1]
+    await until(lambda: server.count("godel_reading_paused_total{cause=memory}") == 2)
+    other.send(beat(2), correlation_id=2)
+    server.open("gate")
+    assert await holder.answers(1) == [1]
+    assert await other.answers(1) == [2]
+
+
+async def test_who_stops_in_a_large_request_that_keeps_others_out_is_dropped(serve: Serve) -> None:
+    server = await serve(queued_request_bytes=200_000, max_stalled_ms=1_000, max_idle_ms=50_000)
+    holder, third = await server.connect(), await server.connect()
+    holder.writer.write(struct.pack(">i", 300_000) + bytes(100))
+    await until(lambda: server.count("godel_request_memory_bytes") == 300_000)
+    large = SyncGroupRequest(
+        assignments=[SyncGroupRequestAssignment(member_id="a", assignment=bytes(500_000))]
+    )
+    third.send(large, correlation_id=3)
+    await until(lambda: server.count("godel_reading_paused_total{cause=memory}") == 1)
+    for _ in range(12):
+        server.clock.advance(100)
+    assert await third.answers(1) == [3]
+    await until(lambda: server.count("godel_connections_closed_total{reason=stalled_request}"))
 
 
 async def test_one_that_waits_for_memory_may_leave(serve: Serve) -> None:
@@ -389,6 +420,7 @@ async def test_one_that_waits_for_memory_may_leave(serve: Serve) -> None:
     await until(lambda: server.count("godel_request_memory_bytes") == 300_000)
     other.send(beat(1), correlation_id=1)
     assert await other.answers(1) == [1]
+    other.writer.write(struct.pack(">i", 300_000) + bytes(100))
     await until(lambda: server.count("godel_reading_paused_total{cause=memory}") == 1)
     # Unread bytes and an abort make the reset that even a connection which does not read notices.
     other.close()
