@@ -2,10 +2,12 @@
 
 v0: an empty list of topics means all. v1: null means all, empty none. v4: allow_auto_topic_creation
 (older requests count as true). v8 to v10: cluster_authorized_operations. v10: topic ids in the
-answer. v12: topics may be asked for by id. v13: a top-level error code, never needed here.
+answer. v12: topics may be asked for by id. v13: a top-level error code, never needed here. As in
+Kafka a topic that is named twice is answered once.
 
 Deviation: a topic that is created on demand is created within the request and answered as it then
-is; Kafka answers UNKNOWN_TOPIC_OR_PARTITION first and lets the client ask again.
+is; Kafka answers UNKNOWN_TOPIC_OR_PARTITION first and lets the client ask again. A request that
+would create more partitions than one CreateTopics may creates none and says POLICY_VIOLATION.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from godel.broker.context import RequestContext
 from godel.errors import ApiError, ErrorCode
 from godel.metadata.identifiers import is_internal, name_problem
 from godel.metadata.image import MetadataImage, TopicImage
+from godel.metadata.topics import MAX_PARTITIONS_PER_REQUEST
 from godel.protocol.messages.metadata import (
     MetadataRequest,
     MetadataRequestTopic,
@@ -42,7 +45,7 @@ def handle(
     version = context.version
     if request.topics is None or (version < NULL_TOPICS_SINCE and not request.topics):
         return respond(broker, request, all_topics(broker.metadata.image))
-    wanted = request.topics
+    wanted = list({(topic.name, topic.topic_id): topic for topic in request.topics}.values())
     if version < BY_ID_SINCE and any(topic.topic_id != ZERO_ID for topic in wanted):
         refused = [error_topic(topic, ErrorCode.INVALID_REQUEST) for topic in wanted]
         return respond(broker, request, refused)
@@ -74,6 +77,9 @@ async def after_creation(
     missing: list[str],
 ) -> MetadataResponse:
     failures: dict[str, ErrorCode] = {}
+    if len(missing) * broker.config.num_partitions > MAX_PARTITIONS_PER_REQUEST:
+        failures = dict.fromkeys(missing, ErrorCode.POLICY_VIOLATION)
+        missing = []
     for name in missing:
         try:
             await broker.create_on_demand(name)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from godel.errors import ErrorCode
+from godel.metadata.topics import MAX_PARTITIONS_PER_REQUEST
 from godel.protocol.messages.fetch import FetchPartition, FetchResponse
 from godel.protocol.messages.init_producer_id import InitProducerIdRequest, InitProducerIdResponse
+from godel.protocol.messages.metadata import MetadataRequest, MetadataRequestTopic
 from godel.server.node import Node
 from godel.testing import Broker
 from godel.types import ZERO_ID
@@ -139,3 +141,20 @@ def test_a_refused_producer_gets_neither_id_nor_epoch(client: Client, version: i
     assert client.send(request, version) == InitProducerIdResponse(
         error_code=ErrorCode.INVALID_REQUEST, producer_id=-1, producer_epoch=-1
     )
+
+
+# -- Metadata --------------------------------------------------------------------------------------
+
+
+def test_a_topic_that_is_named_twice_is_answered_once(client: Client) -> None:
+    client.create("t")
+    request = MetadataRequest(topics=[MetadataRequestTopic(name=name) for name in "tut"])
+    assert [topic.name for topic in client.send(request, 9).topics] == ["t", "u"]
+
+
+def test_one_request_does_not_create_topics_without_number(broker: Broker, client: Client) -> None:
+    names = [f"t{number}" for number in range(MAX_PARTITIONS_PER_REQUEST + 1)]
+    request = MetadataRequest(topics=[MetadataRequestTopic(name=name) for name in names])
+    codes = {topic.error_code for topic in client.send(request, 9).topics}
+    assert codes == {ErrorCode.POLICY_VIOLATION}
+    assert not broker.run(lambda node: node.broker.metadata.image.topics)
