@@ -25,6 +25,8 @@ class Code(IntEnum):
     INVALID_PARTITIONS = 37
     INVALID_REPLICATION_FACTOR = 38
     INVALID_CONFIG = 40
+    NON_EMPTY_GROUP = 68
+    GROUP_ID_NOT_FOUND = 69
 
 
 class BrokerError(Exception):

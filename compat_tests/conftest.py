@@ -8,7 +8,9 @@ from collections.abc import Callable, Generator, Iterator
 
 import pytest
 
-pytest.register_assert_rewrite("compat_tests.suite", "compat_tests.groups")
+pytest.register_assert_rewrite(
+    "compat_tests.suite", "compat_tests.program_suite", "compat_tests.groups"
+)
 
 from compat_tests.brokers import Broker, broker_under_test
 

@@ -1,0 +1,3 @@
+module godel.invalid/compat/program
+
+go 1.24
