@@ -194,6 +194,14 @@ class Broker:
             if before.get(name) is not topic:
                 self._follow(topic)
 
+    def _report_failure(self, partition: TopicPartition, reason: str) -> None:
+        self.log.error(
+            "partition_fenced",
+            partition=str(partition),
+            reason=reason,
+            consequence="it takes no records until the broker is started again",
+        )
+
     def _drop(self, topic: TopicImage) -> None:
         for partition in self._partitions.pop(topic.name, ()):
             partition.close()
@@ -216,6 +224,7 @@ class Broker:
                     leader_epoch=image.leader_epoch,
                     config=topic.config,
                     logs=self.logs,
+                    on_failure=self._report_failure,
                 )
             )
         if topic.name == CONSUMER_OFFSETS:

@@ -9,7 +9,7 @@ Plays the part of Kafka's `Partition` and `UnifiedLog` above the segments.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
@@ -53,6 +53,7 @@ class Partition:
         "_invisible",
         "_log",
         "_logs",
+        "_on_failure",
         "_rules",
         "config",
         "epochs",
@@ -74,6 +75,7 @@ class Partition:
         leader_epoch: int,
         config: TopicConfig,
         logs: LogStore,
+        on_failure: Callable[[TopicPartition, str], None],
     ) -> None:
         self.id = partition
         self.topic_id = topic_id
@@ -83,6 +85,7 @@ class Partition:
         self.waiters: set[Waiter] = set()
         self.is_closed = False
         self._logs = logs
+        self._on_failure = on_failure
         self._log: PartitionLog | None = None
         self.high_watermark = 0
         """The first offset that consumers do not see yet. Kept here: every Fetch looks at it."""
@@ -116,7 +119,7 @@ class Partition:
             log.replay(snapshot_offset, self.producers.replay)
         except (OSError, StorageFailed, CorruptBatch) as failure:
             raise ApiError(ErrorCode.KAFKA_STORAGE_ERROR, str(failure)) from failure
-        log.on_flushed = self._log_moved
+        log.on_flushed = self._flushed_or_fenced
         log.on_roll = self._save_producers
         self._log = log
         self.log_start_offset = log.log_start_offset
@@ -166,6 +169,12 @@ class Partition:
     @property
     def end_offset(self) -> int:
         return self.log.end_offset
+
+    def _flushed_or_fenced(self) -> None:
+        failure = self.log.failure
+        if failure is not None:
+            self._on_failure(self.id, failure)
+        self._log_moved()
 
     def _log_moved(self) -> None:
         """The log's end or its flushed offset moved: let the high watermark follow."""

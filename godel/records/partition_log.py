@@ -87,6 +87,11 @@ class PartitionLog(Protocol):
     @property
     def size_bytes(self) -> int: ...
 
+    @property
+    def failure(self) -> str | None:
+        """Why the log is fenced or closed; None: it is neither."""
+        ...
+
     on_flushed: Callable[[], None] | None
     """Called on the event loop each time `flushed_offset` moved, or the log was fenced."""
 

@@ -45,8 +45,14 @@ class Fixture:
             randomness=randomness,
             log=quiet_log(),
         )
+        self.failures: list[str] = []
         self.partition = Partition(
-            ID, TOPIC_ID, leader_epoch=0, config=self.config(**settings), logs=self.logs
+            ID,
+            TOPIC_ID,
+            leader_epoch=0,
+            config=self.config(**settings),
+            logs=self.logs,
+            on_failure=lambda partition, reason: self.failures.append(f"{partition}: {reason}"),
         )
 
     @staticmethod
@@ -158,6 +164,9 @@ async def test_a_failed_write_changes_nothing_that_producers_are_told() -> None:
         with pytest.raises(ApiError) as failed:
             fixture.partition.append(second, now_ms=NOW_MS)
         assert failed.value.code is ErrorCode.KAFKA_STORAGE_ERROR
+    fixture.partition.configure(fixture.config())
+    (reported,) = fixture.failures
+    assert reported.startswith("t-0: data/t-0: append failed")
     assert fixture.partition.append(first, now_ms=NOW_MS).base_offset == 0, "kept, and known"
     assert fixture.offsets() == (0, 1, 1)
 

@@ -233,7 +233,10 @@ def failing(*kinds: Kind, folder: str = "bad-0/") -> FaultyFiles:
 @pytest.mark.parametrize("is_inline", [True, False], ids=["inline", "thread"])
 @pytest.mark.parametrize("kind", [Kind.SYNC, Kind.APPEND])
 def test_a_failure_fences_its_partition_and_no_other(
-    kind: Kind, is_inline: bool, monkeypatch: pytest.MonkeyPatch
+    kind: Kind,
+    is_inline: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr(FaultyFiles, "is_inline", is_inline)
     disk = failing(kind)
@@ -255,6 +258,8 @@ def test_a_failure_fences_its_partition_and_no_other(
         assert (seen.error_code, seen.high_watermark, values_of(seen)) == (0, 0, [])
         assert values_of(client.fetch("good")) == ["b", "b"]
         assert client.leader_epoch("bad") == 0
+    (told,) = [record for record in caplog.records if "partition_fenced" in record.message]
+    assert "bad-0" in told.message
     with broker, Client(broker) as client:
         assert client.leader_epoch("bad") == 1, "that was no clean stop"
         assert client.produce("bad", batch("d")).error_code == 0
