@@ -327,6 +327,35 @@ def test_a_damaged_partition_stays_offline_and_the_others_are_served(crashes: bo
         assert client.produce("bad", batch("b")).error_code == ErrorCode.KAFKA_STORAGE_ERROR
 
 
+@pytest.mark.parametrize("kind", list(Kind))
+def test_whatever_the_disk_refuses_the_broker_goes_on_and_starts_again(kind: Kind) -> None:
+    disk = FaultyFiles()
+    settings = DURABLE | {"connections.max.idle.ms": -1}
+    broker = Broker(settings, files=disk, clock=ManualClock())
+    with broker, Client(broker) as client:
+        client.create("kept")
+        client.create("t", partitions=2)
+        for topic, partition in (("kept", 0), ("t", 0), ("t", 1)):
+            assert client.produce(topic, batch("a"), partition=partition).error_code == 0
+        disk.fail(lambda operation: operation.kind is kind)
+        broker.advance(61_000)
+        for _turn_of_the_loop in range(20):
+            broker.run(lambda _node: None)
+        told = (0, ErrorCode.KAFKA_STORAGE_ERROR)
+        assert client.produce("t", batch("b")).error_code in told
+        assert client.fetch("t").error_code in told
+        assert client.list_offset("t", 0).error_code in told
+        client.delete("t")
+        client.create("t")
+        assert client.produce("t", batch("c")).error_code in told
+        assert broker.run(lambda node: node.broker.metrics.bugs.value) == 0
+    disk.faults = None
+    with broker, Client(broker) as client:
+        assert values_of(client.fetch("kept")) == ["a"]
+        assert set(values_of(client.fetch("t"))) <= {"c"}, "nothing of the topic before"
+        assert client.produce("t", batch("d")).error_code == 0
+
+
 # -- restarts --------------------------------------------------------------------------------------
 
 
