@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -17,7 +18,7 @@ from godel.protocol.messages.metadata import MetadataRequest, MetadataRequestTop
 from godel.protocol.messages.produce import ProduceResponse
 from godel.server.node import Node, advertised, limits
 from godel.storage.data_directory import DataDirectoryError
-from godel.storage.faulty_files import Fault, FaultyFiles, Kind, Operation
+from godel.storage.faulty_files import Fault, FaultyFiles, Kind, Operation, PowerCut
 from godel.storage.log import Log
 from godel.testing import Broker
 from tests.disks import SlowDisk
@@ -319,7 +320,8 @@ def test_a_damaged_partition_stays_offline_and_the_others_are_served(crashes: bo
         if crashes:
             broker.crash()
     file = broker._files.open("memory/bad-0/partition.metadata")
-    file.truncate(3)
+    file.truncate(0)
+    file.append([b"version: 7\n"], 11)
     file.sync()
     with broker, Client(broker) as client:
         assert values_of(client.fetch("good")) == ["a"]
@@ -457,6 +459,52 @@ def segments_of_t(node: Node) -> int:
     log = node.broker.partition("t", 0).log
     assert isinstance(log, Log)
     return len(log.segments)
+
+
+def lived(disk: FaultyFiles) -> tuple[Broker, int]:
+    """A broker's life until its end or the power's, and how many records of `t` it acknowledged."""
+    broker = Broker(DURABLE, files=disk, clock=ManualClock(), seed=1)
+    acknowledged = 0
+    with suppress(PowerCut, OSError, AssertionError):  # what a client meets when the power is cut
+        broker.start()
+        with Client(broker) as client:
+            client.create("t", configs={"segment.bytes": 1 << 20})
+            for n in range(4):
+                sent = numbered(f"old{n}" + "x" * 400_000, producer_id=1, sequence=n)
+                acknowledged += client.produce("t", sent).error_code == 0
+            client.delete("t")
+            acknowledged = 0
+            client.create("t")
+            for n in range(3):
+                sent = numbered(f"new{n}", producer_id=1, sequence=n)
+                acknowledged += client.produce("t", sent).error_code == 0
+    return broker, acknowledged
+
+
+def cut_power(broker: Broker, seed: int) -> None:
+    try:
+        broker.crash(Randomness(seed))
+    except RuntimeError:  # it did not even start
+        disk = broker._files
+        assert isinstance(disk, FaultyFiles)
+        broker._files = disk.after_crash(Randomness(seed))
+
+
+@pytest.mark.slow
+def test_a_power_cut_at_any_operation_takes_nothing_that_was_acknowledged() -> None:
+    disk = FaultyFiles()
+    cut_power(lived(disk)[0], 0)
+    for crash_at in range(1, disk.operations + 1):
+        broker, acknowledged = lived(FaultyFiles(crash_at=crash_at))
+        cut_power(broker, crash_at)
+        with broker, Client(broker) as client:
+            if not exists(client, "t"):
+                assert not acknowledged, crash_at
+                continue
+            values = values_of(client.fetch("t", partition_max_bytes=10 << 20))
+            assert len(values) >= acknowledged, crash_at
+            assert len({value[:3] for value in values}) <= 1, "of the old topic or of the new one"
+            assert client.produce("t", batch("z")).base_offset == len(values), crash_at
 
 
 # -- topics that come again ------------------------------------------------------------------------

@@ -74,7 +74,9 @@ async def test_a_damaged_folder_is_a_failure_of_its_partition() -> None:
     store = open_store(files)
     append_values(store.open(PARTITION, TOPIC_ID, config), 3)
     await store.close({})
-    files.open("data/topic-0/partition.metadata").truncate(3)
+    file = files.open("data/topic-0/partition.metadata")
+    file.truncate(0)
+    file.append([b"version: 7\n"], 11)
     store = open_store(files)
     with pytest.raises(StorageFailed, match="restore it from a backup"):
         store.open(PARTITION, TOPIC_ID, config)

@@ -22,9 +22,13 @@ def test_partition_metadata() -> None:
     text = b"version: 0\ntopic_id: ZGVmZ2hpamtsbW5vcHFycw\n"
     assert files.read("p/partition.metadata") == text
     assert read_partition_metadata(files, "p") == topic_id
-    put(files, "p/partition.metadata", b"")
-    assert read_partition_metadata(files, "p") is None
-    for damage in (b"version: 1\ntopic_id: ZGVmZ2hpamtsbW5vcHFycw\n", b"version: 0\n", b"\xff"):
+    for length in range(len(text) - 1):
+        torn = text[:length]
+        for left in (torn, torn + bytes(len(text) - length)):
+            put(files, "p/partition.metadata", left)
+            assert read_partition_metadata(files, "p") is None
+    damaged = (b"version: 1\ntopic_id: ZGVmZ2hpamtsbW5vcHFycw\n", b"version: 0\n\n", b"\xff")
+    for damage in (*damaged, b"version: 0\ntopic_id: ZGVm\n"):
         put(files, "p/partition.metadata", damage)
         with pytest.raises(DamagedCheckpoint):
             read_partition_metadata(files, "p")
