@@ -131,9 +131,11 @@ class Connection(asyncio.BufferedProtocol):
     def pause_writing(self) -> None:
         self._writable = False
         self._unsent_bytes = NOTHING_SEEN
+        self._reception.unsent.set(self, self._transport.get_write_buffer_size())
 
     def resume_writing(self) -> None:
         self._writable = True
+        self._reception.unsent.forget(self)
         if not self._serving:
             self._continue()
 
@@ -147,6 +149,7 @@ class Connection(asyncio.BufferedProtocol):
         reserved_bytes, self._reserved_bytes = self._reserved_bytes, 0
         self._abandon_answers()
         self._forget_kept()
+        self._reception.unsent.forget(self)
         self._reception.leave(self, reason)
         memory.give_back(reserved_bytes)
 
@@ -345,6 +348,8 @@ class Connection(asyncio.BufferedProtocol):
             last = out.pop()
             transport.writelines(out)
             transport.write(last)
+        if not self._writable:
+            self._reception.unsent.set(self, transport.get_write_buffer_size())
 
     def _abandon_answers(self) -> None:
         """Nobody waits for the answers any more."""

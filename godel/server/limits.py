@@ -37,6 +37,9 @@ class Limits:
     max_write_buffer_bytes: int = 256 * MIB
     """With more than this unsent, of several answers, the connection is dropped."""
 
+    unsent_answers_bytes: int = 1024 * MIB
+    """Of all connections together; above it those that have been behind for longest are dropped."""
+
     read_ahead_bytes: int = 64 * KIB
     """Requests kept while an earlier one of the connection waits; then reading stops."""
 

@@ -13,6 +13,7 @@ from godel.clock import Timer
 from godel.server.dispatch import Dispatcher
 from godel.server.limits import Limits
 from godel.server.request_memory import RequestMemory
+from godel.server.unsent_answers import UnsentAnswers
 
 RECEIVE_BUFFER_BYTES = 256 * 1024
 
@@ -47,6 +48,7 @@ class Reception:
         self.metrics = dispatcher.metrics
         self.clock = dispatcher.clock
         self.memory = RequestMemory(limits.queued_request_bytes, self.metrics.request_memory_bytes)
+        self.unsent = UnsentAnswers(limits.unsent_answers_bytes)
         self.receive_buffer = memoryview(bytearray(RECEIVE_BUFFER_BYTES))
         self._connections: set[Guest] = set()
         self._by_host: dict[str, int] = {}
