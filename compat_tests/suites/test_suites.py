@@ -1,0 +1,105 @@
+"""The harness itself: what counts as a regression, and how the runners' output is read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from compat_tests.suites import expected, kafka_go, librdkafka
+from compat_tests.suites.results import Result
+
+BEFORE = [
+    Result("0001_multiobj", "pass", 1.0),
+    Result("0103_transactions", "fail", 10.0, "coordinator not available"),
+    Result("0092_mixed_msgver", "skip", 0.0, "quick mode"),
+]
+
+
+@pytest.fixture
+def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "EXPECTED.md"
+    monkeypatch.setattr(expected, "PAGE", path)
+    expected.write("librdkafka", BEFORE)
+    return path
+
+
+def test_what_was_written_is_expected(page: Path) -> None:
+    assert expected.read("librdkafka") == {result.name: result.outcome for result in BEFORE}
+    assert "| 0103_transactions | fail | fail | needs transactions |" in page.read_text()
+    assert not expected.compare("librdkafka", BEFORE).regressions
+
+
+@pytest.mark.usefixtures("page")
+def test_another_suite_keeps_its_section() -> None:
+    expected.write("kafka-go", [Result("TestSASL/PLAIN", "pass", 0.0)])
+    assert expected.read("kafka-go") == {"TestSASL/PLAIN": "pass"}
+    assert len(expected.read("librdkafka")) == len(BEFORE)
+
+
+@pytest.mark.usefixtures("page")
+@pytest.mark.parametrize(
+    ("now", "worse"),
+    [
+        (Result("0001_multiobj", "fail", 1.0), True),
+        (Result("0001_multiobj", "skip", 1.0), True),
+        (Result("0103_transactions", "pass", 1.0), False),
+        (Result("0103_transactions", "skip", 1.0), False),
+        (Result("0092_mixed_msgver", "fail", 1.0), True),
+        (Result("0092_mixed_msgver", "pass", 1.0), False),
+        (Result("9999_new", "fail", 1.0), True),
+        (Result("9999_new", "pass", 1.0), False),
+    ],
+)
+def test_a_regression_is_a_failure_or_a_lost_pass(now: Result, worse: bool) -> None:
+    results = [now, *(result for result in BEFORE if result.name != now.name)]
+    differences = expected.compare("librdkafka", results)
+    assert bool(differences.regressions) == worse
+    assert bool(differences.news) != worse
+
+
+@pytest.mark.usefixtures("page")
+def test_a_test_that_did_not_run_is_a_regression_unless_few_were_asked_for() -> None:
+    assert expected.compare("librdkafka", BEFORE[1:]).regressions == ["0001_multiobj: did not run"]
+    assert not expected.compare("librdkafka", BEFORE[1:], partly=True).regressions
+
+
+def test_go_verdicts_are_read_with_what_was_logged() -> None:
+    text = """\
+=== RUN   TestConn
+=== RUN   TestConn/one
+    conn_test.go:12: expected | received
+--- FAIL: TestConn (0.05s)
+    --- FAIL: TestConn/one (0.02s)
+    --- PASS: TestConn/two (0.03s)
+FAIL
+"""
+    results = {result.name: result for result in kafka_go.read_log("TestConn", 1, text)}
+    assert {name: result.outcome for name, result in results.items()} == {
+        "TestConn": "fail",
+        "TestConn/one": "fail",
+        "TestConn/two": "pass",
+    }
+    assert results["TestConn"].reason == "expected / received"
+
+
+def test_a_go_test_that_panics_or_hangs_has_failed() -> None:
+    (panicked,) = kafka_go.read_log("TestReader", 2, "panic: nil pointer\n\ngoroutine 25\n")
+    assert (panicked.outcome, panicked.reason) == ("fail", "panic: nil pointer")
+    (hung,) = kafka_go.read_log("TestReader", None, "=== RUN   TestReader\n")
+    assert (hung.outcome, hung.reason) == ("fail", "not finished in time")
+
+
+def test_librdkafkas_report_leaves_out_what_was_not_asked_for(tmp_path: Path) -> None:
+    def test(state: str, extra: str = "") -> dict[str, object]:
+        return {"state": state, "extra": extra, "duration": 1.5}
+
+    report = tmp_path / "report.json"
+    tests = {"a": test("PASSED"), "b": test("SKIPPED", "quick mode"), "c": test("SKIPPED")}
+    report.write_text(json.dumps({"tests": tests}))
+    assert librdkafka.read_report(report) == {
+        "a": Result("a", "pass", 1.5),
+        "b": Result("b", "skip", 1.5, "quick mode"),
+    }
+    assert librdkafka.read_report(tmp_path / "none.json") == {}
