@@ -22,6 +22,7 @@ FOLDER = CACHE / NAME
 SOURCE = FOLDER / "package" / "deps" / "librdkafka"
 TIMEOUT_S = 240.0
 SETTINGS = " --advertise {host}:{port}"
+SKIPPED = re.compile(r"\[(\w+) +/ +[\d.]+s\] WARN: SKIPPING TEST: (.*)")
 COLOUR = re.compile(r"\x1b\[\d+m|\x1b\(B")
 ADMIN_PARTS = """
     CreateTopics DeleteTopics CreatePartitions CreateAcls DescribeAcls DeleteAcls test_AlterConfigs
@@ -113,33 +114,33 @@ def run_number(
         why = f"not finished after {TIMEOUT_S:.0f} s"
         names = [name for name in reference(NAME) if name.startswith(number)]
         return {name: Result(name, "fail", TIMEOUT_S, why) for name in names}
-    results = read_report(report)
-    for name, result in results.items():
-        if result.outcome == "fail":
-            results[name] = replace(result, reason=failure(log) or f"ended with {status}")
-    return results
+    return read_report(report, COLOUR.sub("", log.read_text(errors="replace")))
 
 
-def read_report(path: Path) -> dict[str, Result]:
+def read_report(path: Path, said: str) -> dict[str, Result]:
+    """The tests that ran or say in the log why not; the others are of another scenario."""
     if not path.exists():
         return {}
-    tests = json.loads(path.read_text(errors="replace"))["tests"]
+    skipped = dict(SKIPPED.findall(said))
     results = {}
-    for name, test in tests.items():
-        outcome, why = OUTCOMES.get(test["state"]), one_line(test.get("extra", ""))
-        if outcome is None or (outcome == "skip" and not why):  # another scenario, or filtered out
-            continue
-        results[name] = Result(name, outcome, float(test["duration"]), why * (outcome != "pass"))
+    for name, test in json.loads(path.read_text(errors="replace"))["tests"].items():
+        outcome, seconds = OUTCOMES.get(test["state"]), float(test["duration"])
+        if outcome == "skip" and name in skipped:
+            results[name] = Result(name, "skip", seconds, one_line(skipped[name]))
+        elif outcome == "pass":
+            results[name] = Result(name, "pass", seconds)
+        elif outcome == "fail":
+            results[name] = Result(name, "fail", seconds, failure(said))
     return results
 
 
-def failure(log: Path) -> str:
+def failure(said: str) -> str:
     """What the runner printed below the first failure."""
-    lines = iter(COLOUR.sub("", log.read_text(errors="replace")).splitlines())
+    lines = iter(said.splitlines())
     for line in lines:
         if line.startswith("### Test "):
             return one_line(next(lines, ""))
-    return ""
+    return "no reason given"
 
 
 def write_tools(folder: Path) -> Path:

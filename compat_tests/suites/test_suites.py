@@ -92,14 +92,18 @@ def test_a_go_test_that_panics_or_hangs_has_failed() -> None:
 
 
 def test_librdkafkas_report_leaves_out_what_was_not_asked_for(tmp_path: Path) -> None:
-    def test(state: str, extra: str = "") -> dict[str, object]:
-        return {"state": state, "extra": extra, "duration": 1.5}
-
+    states = {"0001_a": "PASSED", "0002_b": "SKIPPED", "0003_c": "SKIPPED", "0004_d": "FAILED"}
     report = tmp_path / "report.json"
-    tests = {"a": test("PASSED"), "b": test("SKIPPED", "quick mode"), "c": test("SKIPPED")}
+    tests = {name: {"state": state, "duration": 1.5} for name, state in states.items()}
     report.write_text(json.dumps({"tests": tests}))
-    assert librdkafka.read_report(report) == {
-        "a": Result("a", "pass", 1.5),
-        "b": Result("b", "skip", 1.5, "quick mode"),
+    said = """\
+[0002_b          /  0.000s] WARN: SKIPPING TEST: quick mode
+### Test "0004_d" failed at 0004-d.c:12: ###
+expected 3
+"""
+    assert librdkafka.read_report(report, said) == {
+        "0001_a": Result("0001_a", "pass", 1.5),
+        "0002_b": Result("0002_b", "skip", 1.5, "quick mode"),
+        "0004_d": Result("0004_d", "fail", 1.5, "expected 3"),
     }
-    assert librdkafka.read_report(tmp_path / "none.json") == {}
+    assert librdkafka.read_report(tmp_path / "none.json", said) == {}
