@@ -1,0 +1,316 @@
+// kafkajs: `serve BOOTSTRAP`, or `member BOOTSTRAP GROUP TOPIC`. See ../program.cjs.
+'use strict'
+
+const { randomUUID } = require('node:crypto')
+const lz4 = require('lz4js')
+const snappy = require('kafkajs-snappy')
+const zstd = require('@bokuweb/zstd-wasm')
+const { AssignerProtocol, CompressionCodecs, CompressionTypes, Kafka, Partitioners, logLevel } =
+  require('kafkajs')
+const { Arrivals, BrokerError, askedToEnd, inPortions, main, packed, say, unpacked } =
+  require('../program.cjs')
+
+CompressionCodecs[CompressionTypes.Snappy] = snappy
+CompressionCodecs[CompressionTypes.LZ4] = () => ({
+  compress: async encoder => Buffer.from(lz4.compress(encoder.buffer)),
+  decompress: async buffer => Buffer.from(lz4.decompress(buffer))
+})
+CompressionCodecs[CompressionTypes.ZSTD] = () => ({
+  compress: async encoder => Buffer.from(zstd.compress(encoder.buffer)),
+  decompress: async buffer => Buffer.from(zstd.decompress(buffer))
+})
+
+const CODECS = {
+  none: CompressionTypes.None,
+  gzip: CompressionTypes.GZIP,
+  snappy: CompressionTypes.Snappy,
+  lz4: CompressionTypes.LZ4,
+  zstd: CompressionTypes.ZSTD
+}
+const OFFSET_OUT_OF_RANGE = 1
+const TOPIC_ALREADY_EXISTS = 36
+const TOPIC = 2
+const CONSUMER = { sessionTimeout: 6000, heartbeatInterval: 500, maxWaitTimeInMs: 100 }
+
+const toHeaders = pairs => {
+  const headers = {}
+  for (const [name, value] of pairs) {
+    const data = unpacked(value)
+    headers[name] = name in headers ? [headers[name], data].flat() : data
+  }
+  return headers
+}
+const fromHeaders = headers =>
+  Object.entries(headers).flatMap(([name, values]) =>
+    [values].flat().map(value => [name, packed(value)])
+  )
+
+function connection (bootstrap, { onLog = () => {}, retries = 5 } = {}) {
+  return new Kafka({
+    brokers: [bootstrap],
+    logLevel: logLevel.WARN,
+    retry: { initialRetryTime: 100, retries },
+    logCreator: () => entry => {
+      process.stderr.write(`${entry.log.message} ${JSON.stringify(entry.log)}\n`)
+      onLog(entry.log)
+    }
+  })
+}
+
+function operations (bootstrap) {
+  let reading = null
+
+  const withAdmin = async act => {
+    const admin = connection(bootstrap).admin()
+    await admin.connect()
+    try {
+      return await act(admin)
+    } finally {
+      await admin.disconnect()
+    }
+  }
+
+  const topicOffsets = (topic, partition) =>
+    withAdmin(async admin => {
+      const offsets = await admin.fetchTopicOffsets(topic)
+      return offsets.find(entry => entry.partition === partition)
+    })
+
+  return {
+    create_topic: ({ topic, partitions, replication_factor: replicationFactor, configs }) =>
+      withAdmin(async admin => {
+        const configEntries = Object.entries(configs).map(([name, value]) => ({ name, value }))
+        const wanted = { topic, numPartitions: partitions, replicationFactor, configEntries }
+        const isNew = await admin.createTopics({ topics: [wanted] })
+        if (!isNew) throw new BrokerError(TOPIC_ALREADY_EXISTS, 'createTopics gave false')
+      }),
+
+    delete_topic: ({ topic }) => withAdmin(admin => admin.deleteTopics({ topics: [topic] })),
+
+    add_partitions: ({ topic, total }) =>
+      withAdmin(async admin => {
+        await admin.createPartitions({ topicPartitions: [{ topic, count: total }] })
+      }),
+
+    topics: () =>
+      withAdmin(async admin => {
+        const { topics } = await admin.fetchTopicMetadata()
+        return Object.fromEntries(topics.map(topic => [topic.name, topic.partitions.length]))
+      }),
+
+    configs: ({ topic }) =>
+      withAdmin(async admin => {
+        const resources = [{ type: TOPIC, name: topic }]
+        const { resources: [found] } = await admin.describeConfigs({ resources })
+        return Object.fromEntries(found.configEntries.map(e => [e.configName, e.configValue]))
+      }),
+
+    alter_config: ({ topic, key, value }) =>
+      withAdmin(async admin => {
+        const resource = { type: TOPIC, name: topic, configEntries: [{ name: key, value }] }
+        await admin.alterConfigs({ validateOnly: false, resources: [resource] })
+      }),
+
+    produce: async ({ topic, records, partition, codec, idempotent }) => {
+      let chosen = []
+      const producer = connection(bootstrap).producer({
+        idempotent,
+        allowAutoTopicCreation: true,
+        createPartitioner: () => {
+          const choose = Partitioners.DefaultPartitioner()
+          return question => {
+            const answer = choose(question)
+            chosen.push(answer)
+            return answer
+          }
+        },
+        ...(idempotent ? { maxInFlightRequests: 1 } : {})
+      })
+      await producer.connect()
+      const landed = []
+      try {
+        for (const portion of inPortions(records)) {
+          const messages = portion.map(([value, key, headers, time]) => ({
+            value: unpacked(value),
+            key: unpacked(key),
+            headers: toHeaders(headers),
+            ...(partition === null ? {} : { partition }),
+            ...(time === null ? {} : { timestamp: String(time) })
+          }))
+          chosen = []
+          const compression = CODECS[codec]
+          const answers = await producer.send({ topic, messages, compression, acks: -1 })
+          const next = new Map(answers.map(a => [a.partition, Number(a.baseOffset)]))
+          for (const at of chosen.slice(-messages.length)) {
+            landed.push([at, next.get(at)])
+            next.set(at, next.get(at) + 1)
+          }
+        }
+      } finally {
+        await producer.disconnect()
+      }
+      return landed
+    },
+
+    consume: async ({ topic, count, partition, at }) => {
+      const arrivals = new Arrivals()
+      let next = at
+      const consumer = connection(bootstrap, {
+        onLog: log => {
+          if (log.message.startsWith('Offset out of range')) {
+            arrivals.fail(new BrokerError(OFFSET_OUT_OF_RANGE, log.message))
+          }
+        }
+      }).consumer({ groupId: `consume-${randomUUID()}`, ...CONSUMER })
+      await consumer.connect()
+      try {
+        await consumer.subscribe({ topics: [topic], fromBeginning: true })
+        await consumer.run({
+          autoCommit: false,
+          eachBatch: async ({ batch }) => {
+            if (batch.partition !== partition) return
+            for (const message of batch.messages) {
+              if (Number(message.offset) !== next) continue
+              next += 1
+              arrivals.push([packed(message.value), packed(message.key), fromHeaders(message.headers)])
+            }
+          }
+        })
+        if (at) consumer.seek({ topic, partition, offset: String(at) })
+        return await arrivals.take(count)
+      } finally {
+        await consumer.disconnect()
+      }
+    },
+
+    watermarks: async ({ topic, partition }) => {
+      const found = await topicOffsets(topic, partition)
+      return [Number(found.low), Number(found.high)]
+    },
+
+    offset_for_time: ({ topic, timestamp_ms: timestamp }) =>
+      withAdmin(async admin => {
+        // It answers with the end of the log where no record is that new.
+        const offsets = await admin.fetchTopicOffsetsByTimestamp(topic, timestamp)
+        const [{ high }] = await admin.fetchTopicOffsets(topic)
+        const [{ offset }] = offsets
+        return offset === high ? null : Number(offset)
+      }),
+
+    commit: async ({ group, topic, offset, metadata }) => {
+      const consumer = connection(bootstrap).consumer({ groupId: group, ...CONSUMER })
+      await consumer.connect()
+      try {
+        await consumer.subscribe({ topics: [topic] })
+        await consumer.run({ autoCommit: false, eachBatchAutoResolve: false, eachBatch: async () => {} })
+        // It reads at once, finds the new position out of range, and commits that it has none.
+        consumer.pause([{ topic }])
+        const place = { topic, partition: 0, offset: String(offset), metadata }
+        await consumer.commitOffsets([place])
+      } finally {
+        await consumer.disconnect()
+      }
+    },
+
+    committed: ({ group, topic, partitions }) =>
+      withAdmin(async admin => {
+        const [found] = await admin.fetchOffsets({ groupId: group, topics: [topic] })
+        return partitions.map(number => {
+          const entry = found.partitions.find(candidate => candidate.partition === number)
+          return entry.offset === '-1' ? null : [Number(entry.offset), entry.metadata ?? '']
+        })
+      }),
+
+    describe_group: ({ group }) =>
+      withAdmin(async admin => {
+        const { groups: [found] } = await admin.describeGroups([group])
+        if (found.errorCode) throw new BrokerError(found.errorCode, 'describeGroups')
+        const assigned = found.members.flatMap(member => {
+          if (!member.memberAssignment.length) return []
+          const { assignment } = AssignerProtocol.MemberAssignment.decode(member.memberAssignment)
+          return Object.values(assignment).flat()
+        })
+        return [found.state, found.members.length, assigned]
+      }),
+
+    groups: () =>
+      withAdmin(async admin => (await admin.listGroups()).groups.map(group => group.groupId)),
+
+    delete_group: ({ group }) =>
+      withAdmin(async admin => {
+        await admin.deleteGroups([group])
+      }),
+
+    delete_records: ({ topic, before }) =>
+      withAdmin(async admin => {
+        await admin.fetchTopicOffsets(topic) // it wants to know the leader already
+        const partitions = [{ partition: 0, offset: String(before) }]
+        await admin.deleteTopicRecords({ topic, partitions })
+      }),
+
+    cluster: () => withAdmin(admin => admin.describeCluster()),
+
+    reader_open: async ({ group, topic }) => {
+      const arrivals = new Arrivals()
+      const consumer = connection(bootstrap).consumer({ groupId: group, ...CONSUMER })
+      reading = { arrivals, consumer, topic }
+      await consumer.connect()
+      await consumer.subscribe({ topics: [topic], fromBeginning: true })
+      await consumer.run({
+        autoCommit: false,
+        eachMessage: async ({ partition, message }) => {
+          arrivals.push([partition, Number(message.offset)])
+        }
+      })
+    },
+
+    reader_read: ({ count }) => reading.arrivals.take(count),
+
+    reader_pause: ({ partition }) => {
+      reading.consumer.pause([{ topic: reading.topic, partitions: [partition] }])
+    },
+
+    reader_resume: ({ partition }) => {
+      reading.consumer.resume([{ topic: reading.topic, partitions: [partition] }])
+    },
+
+    reader_seek: async ({ partition, to }) => {
+      const { topic } = reading
+      let offset = String(to)
+      if (to === 'beginning') offset = (await topicOffsets(topic, partition)).low
+      if (to === 'end') offset = (await topicOffsets(topic, partition)).high
+      reading.consumer.seek({ topic, partition, offset })
+    },
+
+    reader_close: async () => {
+      await reading.consumer.disconnect()
+      reading = null
+    }
+  }
+}
+
+async function member (bootstrap, group, topic) {
+  const ending = askedToEnd()
+  const consumer = connection(bootstrap, { retries: 50 }).consumer({ groupId: group, ...CONSUMER })
+  await consumer.connect()
+  await consumer.subscribe({ topics: [topic], fromBeginning: true })
+  await consumer.run({
+    autoCommit: false,
+    eachBatch: async ({ batch }) => {
+      say({ read: batch.messages.map(message => [batch.partition, Number(message.offset)]) })
+      const offset = String(Number(batch.lastOffset()) + 1)
+      try {
+        await consumer.commitOffsets([{ topic, partition: batch.partition, offset }])
+      } catch (error) {
+        say({ committed: false })
+        throw error
+      }
+      say({ committed: true })
+    }
+  })
+  await ending
+  await consumer.disconnect()
+  process.exit(0)
+}
+
+zstd.init().then(() => main(operations, member)) // once: a second time breaks it
