@@ -26,6 +26,7 @@ class ProgramSuite(ClientSuite):
     client_class: ClassVar[type[ProgramClient]]
     assignors: ClassVar[tuple[str, ...]] = ("range",)
     commits_are_told: ClassVar[bool] = True
+    in_hand: ClassVar[int] = 0
 
     def need(self, ability: str) -> None:
         if ability in self.client_class.lacks:
@@ -167,10 +168,24 @@ class ProgramSuite(ClientSuite):
         self.need("cooperative groups")
         self.tell(client, broker, fresh_name, self.assignors[1])
 
-    def tell(self, client: Client, broker: Broker, fresh_name: FreshName, assignor: str) -> None:
+    def tell(
+        self,
+        client: Client,
+        broker: Broker,
+        fresh_name: FreshName,
+        assignor: str,
+        *,
+        in_hand: int | None = None,
+    ) -> None:
         assert isinstance(client, ProgramClient)
-        program = client.member_program(assignor)
-        group_story(client, broker, fresh_name, program, commits_are_told=self.commits_are_told)
+        group_story(
+            client,
+            broker,
+            fresh_name,
+            client.member_program(assignor),
+            commits_are_told=self.commits_are_told,
+            in_hand=self.in_hand if in_hand is None else in_hand,
+        )
 
     def test_a_static_member_keeps_its_place_while_it_is_away(
         self, client: ProgramClient, bootstrap: str, fresh_name: FreshName

@@ -21,7 +21,7 @@ from typing import Any, ClassVar, NoReturn
 import pytest
 
 from compat_tests.client import BrokerError, Client, Code, GroupView, Headers, Position, Record
-from compat_tests.groups import Program, parse_json
+from compat_tests.groups import Program, parse_json, when_coordinator_is_up
 
 HERE = Path(__file__).resolve().parent
 CACHE = HERE.parent / ".cache" / "clients"
@@ -212,12 +212,15 @@ class ProgramClient(Client):
         return None if offset < 0 else offset
 
     def commit(self, group: str, topic: str, offset: int, metadata: str) -> None:
-        self.ask("commit", group=group, topic=topic, at=offset, metadata=metadata)
+        when_coordinator_is_up(
+            lambda: self.ask("commit", group=group, topic=topic, at=offset, metadata=metadata)
+        )
 
     def committed(
         self, group: str, topic: str, partitions: Sequence[int] = (0,)
     ) -> list[tuple[int, str] | None]:
-        found = self.ask("committed", group=group, topic=topic, list=list(partitions))
+        asked = {"group": group, "topic": topic, "list": list(partitions)}
+        found = when_coordinator_is_up(lambda: self.ask("committed", **asked))
         return [(at["offset"], at["metadata"]) if at["offset"] >= 0 else None for at in found]
 
     def describe_group(self, group: str) -> GroupView:

@@ -123,6 +123,7 @@ func (c *client) Produce(a program.Arguments) ([]program.Position, error) {
 	config.Producer.RequiredAcks = sarama.WaitForAll
 	config.Producer.Return.Successes = true
 	config.Producer.Compression = codecs[a.Codec]
+	config.Producer.Retry.Max = 50 // 5 s: also while a broker starts
 	for _, record := range a.Records {
 		// Else the library refuses on its own what the broker shall refuse.
 		needed := len(record.Value) + 1000
