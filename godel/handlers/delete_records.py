@@ -8,6 +8,8 @@ Kafka. timeout_ms has no effect, for there are no other replicas to wait for.
 
 from __future__ import annotations
 
+import anyio.lowlevel
+
 from godel.broker.broker import Broker
 from godel.broker.context import RequestContext
 from godel.broker.record_deletion import delete_records
@@ -28,15 +30,17 @@ async def handle(context: RequestContext, request: DeleteRecordsRequest) -> Dele
     for topic in request.topics:
         offsets = {partition.partition_index: partition.offset for partition in topic.partitions}
         wanted.setdefault(topic.name, {}).update(offsets)
-    topics = [
-        DeleteRecordsTopicResult(
-            name=name,
-            partitions=[delete(broker, name, index, offset) for index, offset in offsets.items()],
-        )
-        for name, offsets in wanted.items()
-    ]
-    results = [result for topic in topics for result in topic.partitions]
-    deleted = [result for result in results if result.error_code == ErrorCode.NONE]
+    response = DeleteRecordsResponse()
+    deleted: list[DeleteRecordsPartitionResult] = []
+    for name, offsets in wanted.items():
+        topic_result = DeleteRecordsTopicResult(name=name)
+        response.topics.append(topic_result)
+        for index, before_offset in offsets.items():
+            result = delete(broker, name, index, before_offset)
+            topic_result.partitions.append(result)
+            if result.error_code == ErrorCode.NONE:
+                deleted.append(result)
+            await anyio.lowlevel.checkpoint()  # each may have synced a small file
     if deleted:
         try:
             await broker.logs.save_log_starts()
@@ -44,7 +48,7 @@ async def handle(context: RequestContext, request: DeleteRecordsRequest) -> Dele
             for result in deleted:
                 result.low_watermark = FAILED
                 result.error_code = ErrorCode.KAFKA_STORAGE_ERROR
-    return DeleteRecordsResponse(topics=topics)
+    return response
 
 
 def delete(

@@ -23,6 +23,12 @@ from godel.protocol.messages.offset_commit import (
     OffsetCommitRequestTopic,
     OffsetCommitResponse,
 )
+from godel.protocol.messages.offset_delete import (
+    OffsetDeleteRequest,
+    OffsetDeleteRequestPartition,
+    OffsetDeleteRequestTopic,
+    OffsetDeleteResponse,
+)
 from godel.protocol.messages.sync_group import SyncGroupRequest, SyncGroupResponse
 from godel.records.builder import build_batch
 from tests.coordinator.memory_log import MemoryLog
@@ -242,3 +248,17 @@ async def test_a_client_id_of_any_length_makes_a_member_id_that_can_be_sent() ->
     reply = setup.groups.join_group(join(), Caller(9, "ü" * 32_000, "/::1"))
     assert isinstance(reply, JoinGroupResponse)
     assert len(reply.member_id.encode()) < 32_767
+
+
+async def test_deleted_offsets_stay_deleted_after_a_restart() -> None:
+    setup = Setup().load()
+    assert setup.commit("g").topics[0].partitions[0].error_code == 0
+    assert setup.fetch("g") == [(ErrorCode.NONE, [1])]
+    partition = OffsetDeleteRequestPartition(0)
+    request = OffsetDeleteRequest("g", [OffsetDeleteRequestTopic("t", [partition])])
+    reply = setup.groups.delete_offsets(request, lambda _topic, _index: True)
+    assert isinstance(reply, OffsetDeleteResponse)
+    assert reply.error_code == 0
+    setup.groups.close()
+    setup.groups = setup.coordinator()
+    assert setup.load().fetch("g") == [(ErrorCode.NONE, [])]
