@@ -33,6 +33,8 @@ from godel.records.validation import InvalidRecord
 
 ALL, NONE, LEADER = -1, 0, 1
 ZSTD_SINCE = 7
+DISK_FAILED = "The partition's disk failed; the broker's log says how."
+"""Which file and how is for the operator, not for clients."""
 ADMIN_CLIENT = "__admin_client"
 
 
@@ -126,6 +128,7 @@ async def when_committed(
 
 def refused(index: int, refusal: ApiError) -> PartitionProduceResponse:
     """A partition's error; the fields behind it keep their defaults of -1."""
+    on_disk = refusal.code is ErrorCode.KAFKA_STORAGE_ERROR
     record_errors = []
     if isinstance(refusal, InvalidRecord):
         record_errors = [
@@ -137,7 +140,7 @@ def refused(index: int, refusal: ApiError) -> PartitionProduceResponse:
         error_code=refusal.code,
         base_offset=-1,
         record_errors=record_errors,
-        error_message=refusal.message,
+        error_message=DISK_FAILED if on_disk else refusal.message,
     )
 
 
