@@ -23,8 +23,8 @@ from compat_tests.suite import (
 MURMUR_FACTOR = 0x5BD1E995
 
 
-def murmur2_partition(key: bytes, partitions: int) -> int:
-    """Where Java's default partitioner puts a key; the other clients promise the same."""
+def murmur2(key: bytes) -> int:
+    """Unsigned; the seed is Kafka's."""
 
     def mixed(k: int) -> int:
         k = k * MURMUR_FACTOR & 0xFFFFFFFF
@@ -37,7 +37,12 @@ def murmur2_partition(key: bytes, partitions: int) -> int:
     if rest := key[whole:]:
         h = (h ^ int.from_bytes(rest, "little")) * MURMUR_FACTOR & 0xFFFFFFFF
     h = (h ^ h >> 13) * MURMUR_FACTOR & 0xFFFFFFFF
-    return ((h ^ h >> 15) & 0x7FFFFFFF) % partitions
+    return h ^ h >> 15
+
+
+def murmur2_partition(key: bytes, partitions: int) -> int:
+    """Where Java's default partitioner puts a key; most clients promise the same."""
+    return (murmur2(key) & 0x7FFFFFFF) % partitions
 
 
 class RemoteSuite(ClientSuite):
