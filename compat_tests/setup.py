@@ -1,6 +1,8 @@
 """Install what the client suites need, saying what is done: python -m compat_tests.setup
 
 - the Python clients and their codecs: pyproject.toml's dependency group "compat", by pip;
+- kafka-python 2.0 and quixstreams, which want other versions: environments in .cache/clients;
+- the Node clients: by npm, into .cache/clients (one is built from source, with node-gyp and g++);
 - kcat: by apt-get, where that exists and we are root;
 - the jars of Kafka's tools: by Maven, into .cache/ (or the folder that KAFKA_LIBS names).
 
@@ -16,6 +18,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+from compat_tests import environments
 from compat_tests.java import jars
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -58,8 +61,24 @@ def kafka_tools() -> bool:
     return True
 
 
+def own_environment(client: str) -> bool:
+    if environments.is_there(client):
+        return True
+    if client in environments.NODE_CLIENTS and not (shutil.which("node") and shutil.which("npm")):
+        print(f"Node or npm is missing; {client} cannot be tested")
+        return False
+    try:
+        environments.install(client)
+    except (subprocess.CalledProcessError, OSError) as error:
+        print(f"{client}: {error}")
+        return False
+    return True
+
+
 def main() -> int:
     done = {"Python clients": python_clients(), "kcat": kcat(), "Kafka's tools": kafka_tools()}
+    for client in (*environments.PYTHON_CLIENTS, *environments.NODE_CLIENTS):
+        done[client] = own_environment(client)
     for what, is_there in done.items():
         print(f"{what}: {'ready' if is_there else 'missing'}")
     # Missing system programs are judged by the suites themselves: skipped here, failed on CI.
