@@ -3,6 +3,7 @@
 - the Python clients and their codecs: pyproject.toml's dependency group "compat", by pip;
 - kafka-python 2.0 and quixstreams, which want other versions: environments in .cache/clients;
 - the Node clients: by npm, into .cache/clients (one is built from source, with node-gyp and g++);
+- what the Go and Rust clients' programs are built from, by go and cargo (the suites build them);
 - kcat: by apt-get, where that exists and we are root;
 - the jars of Kafka's tools: by Maven, into .cache/ (or the folder that KAFKA_LIBS names).
 
@@ -21,7 +22,8 @@ from pathlib import Path
 from compat_tests import environments
 from compat_tests.java import jars
 
-ROOT = Path(__file__).resolve().parents[1]
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
 
 
 def run(*command: str) -> bool:
@@ -75,10 +77,27 @@ def own_environment(client: str) -> bool:
     return True
 
 
+def go_modules() -> bool:
+    if shutil.which("go") is None:
+        print("Go is missing; franz-go, sarama and kafka-go cannot be tested")
+        return False
+    folders = [module.parent for module in HERE.glob("*/go.mod")]
+    return all([run("go", "-C", str(folder), "mod", "download") for folder in folders])
+
+
+def rust_crates() -> bool:
+    if any(shutil.which(program) is None for program in ("cargo", "gcc", "make")):
+        print("cargo, gcc or make is missing; rskafka and rdkafka for Rust cannot be tested")
+        return False
+    fetch = ("cargo", "fetch", "--quiet", "--manifest-path")
+    return all([run(*fetch, str(manifest)) for manifest in HERE.glob("*/Cargo.toml")])
+
+
 def main() -> int:
     done = {"Python clients": python_clients(), "kcat": kcat(), "Kafka's tools": kafka_tools()}
     for client in (*environments.PYTHON_CLIENTS, *environments.NODE_CLIENTS):
         done[client] = own_environment(client)
+    done |= {"Go modules": go_modules(), "Rust crates": rust_crates()}
     for what, is_there in done.items():
         print(f"{what}: {'ready' if is_there else 'missing'}")
     # Missing system programs are judged by the suites themselves: skipped here, failed on CI.
