@@ -81,8 +81,9 @@ def go_modules() -> bool:
     if shutil.which("go") is None:
         print("Go is missing; franz-go, sarama and kafka-go cannot be tested")
         return False
-    folders = [module.parent for module in HERE.glob("*/go.mod")]
-    return all([run("go", "-C", str(folder), "mod", "download") for folder in folders])
+    folders = [str(module.parent) for module in HERE.glob("*/go.mod")]
+    done = [run("go", "-C", folder, "mod", "download") for folder in folders]
+    return all(done)
 
 
 def rust_crates() -> bool:
@@ -90,7 +91,8 @@ def rust_crates() -> bool:
         print("cargo, gcc or make is missing; rskafka and rdkafka for Rust cannot be tested")
         return False
     fetch = ("cargo", "fetch", "--quiet", "--manifest-path")
-    return all([run(*fetch, str(manifest)) for manifest in HERE.glob("*/Cargo.toml")])
+    done = [run(*fetch, str(manifest)) for manifest in HERE.glob("*/Cargo.toml")]
+    return all(done)
 
 
 def main() -> int:
