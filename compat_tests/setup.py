@@ -5,7 +5,8 @@
 - the Node clients: by npm, into .cache/clients (one is built from source, with node-gyp and g++);
 - what the Go and Rust clients' programs are built from, by go and cargo (the suites build them);
 - kcat: by apt-get, where that exists and we are root;
-- the jars of Kafka's tools: by Maven, into .cache/ (or the folder that KAFKA_LIBS names).
+- the jars of Kafka's tools: by Maven, into .cache/ (or the folder that KAFKA_LIBS names);
+- the jars of three versions of Kafka's Java client: by Maven, into .cache/clients.
 
 What cannot be installed is said; its suite is then skipped, and fails on CI.
 """
@@ -21,6 +22,7 @@ from pathlib import Path
 
 from compat_tests import environments
 from compat_tests.java import jars
+from compat_tests.java_clients import clients
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -63,6 +65,19 @@ def kafka_tools() -> bool:
     return True
 
 
+def java_client(version: str) -> bool:
+    if clients.jars(version).is_dir():
+        return True
+    if shutil.which("mvn") is None or shutil.which("javac") is None:
+        print("A JDK or Maven is missing; Kafka's Java client cannot be tested")
+        return False
+    try:
+        clients.fetch(version)
+    except subprocess.CalledProcessError:
+        return False
+    return True
+
+
 def own_environment(client: str) -> bool:
     if environments.is_there(client):
         return True
@@ -99,6 +114,8 @@ def main() -> int:
     done = {"Python clients": python_clients(), "kcat": kcat(), "Kafka's tools": kafka_tools()}
     for client in (*environments.PYTHON_CLIENTS, *environments.NODE_CLIENTS):
         done[client] = own_environment(client)
+    for version in clients.VERSIONS:
+        done[f"kafka-clients {version}"] = java_client(version)
     done |= {"Go modules": go_modules(), "Rust crates": rust_crates()}
     for what, is_there in done.items():
         print(f"{what}: {'ready' if is_there else 'missing'}")
