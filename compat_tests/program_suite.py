@@ -154,7 +154,7 @@ class ProgramSuite(ClientSuite):
         assert group not in client.list_groups()
         assert client.committed(group, topic) == [None]
 
-    def test_a_live_group_cannot_be_deleted(
+    def test_a_live_group_is_not_deleted_and_takes_no_commit_of_another_generation(
         self, client: ProgramClient, bootstrap: str, topic: str, fresh_name: FreshName
     ) -> None:
         self.need("groups")
@@ -167,6 +167,13 @@ class ProgramSuite(ClientSuite):
             with pytest.raises(BrokerError) as failure:
                 client.delete_group(group)
             assert failure.value.code == Code.NON_EMPTY_GROUP
+            if "commits as another" in client.lacks:
+                return
+            for generation in (0, 1000):
+                with pytest.raises(BrokerError) as failure:
+                    client.commit_stale(group, topic, generation)
+                assert failure.value.code == Code.ILLEGAL_GENERATION
+            assert client.describe_group(group) == alone
         finally:
             member.leave()
 

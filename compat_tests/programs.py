@@ -240,6 +240,10 @@ class ProgramClient(Client):
     def delete_group(self, group: str) -> None:
         self.ask("delete_group", group=group)
 
+    def commit_stale(self, group: str, topic: str, generation: int) -> None:
+        """As the group's only member, in a generation that is not the group's."""
+        self.ask("commit_stale", group=group, topic=topic, at=generation)
+
     def delete_records(self, topic: str, before: int) -> None:
         self.ask("delete_records", topic=topic, partition=0, at=before)
 

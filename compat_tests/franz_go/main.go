@@ -11,6 +11,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
 
 	"godel.invalid/compat/program"
 )
@@ -256,6 +258,33 @@ func (c *client) Committed(
 		committed = append(committed, program.Committed{Offset: at.At, Metadata: at.Metadata})
 	}
 	return committed, found.Error()
+}
+
+func (c *client) CommitStale(group, topic string, generation int32) error {
+	described, err := c.admin.DescribeGroups(c.ctx, group)
+	if err != nil {
+		return err
+	}
+	partition := kmsg.NewOffsetCommitRequestTopicPartition()
+	wanted := kmsg.NewOffsetCommitRequestTopic()
+	wanted.Topic = topic
+	wanted.Partitions = append(wanted.Partitions, partition)
+	request := kmsg.NewPtrOffsetCommitRequest()
+	request.Group = group
+	request.Generation = generation
+	request.MemberID = described[group].Members[0].MemberID
+	request.Topics = append(request.Topics, wanted)
+	// By name: version 10 would want the topic's id.
+	connection, err := c.open(kgo.MaxVersions(kversion.V3_7_0()))
+	if err != nil {
+		return err
+	}
+	defer connection.Close()
+	answer, err := request.RequestWith(c.ctx, connection)
+	if err != nil {
+		return err
+	}
+	return kerr.ErrorForCode(answer.Topics[0].Partitions[0].ErrorCode)
 }
 
 func (c *client) DescribeGroup(group string) (program.GroupView, error) {

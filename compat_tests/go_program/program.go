@@ -84,6 +84,8 @@ type Client interface {
 	Offset(topic string, partition int32, timestampMs int64) (int64, error)
 	Commit(group, topic string, offset int64, metadata string) error
 	Committed(group, topic string, partitions []int32) ([]Committed, error)
+	// CommitStale commits as the group's only member, in a generation that is not the group's.
+	CommitStale(group, topic string, generation int32) error
 	DescribeGroup(group string) (GroupView, error)
 	ListGroups() ([]string, error)
 	DeleteGroup(group string) error
@@ -189,6 +191,8 @@ func answer(client Client, operation string, a Arguments) (any, error) {
 		return nil, client.Commit(a.Group, a.Topic, a.At, a.Metadata)
 	case "committed":
 		return client.Committed(a.Group, a.Topic, a.List)
+	case "commit_stale":
+		return nil, client.CommitStale(a.Group, a.Topic, int32(a.At))
 	case "describe_group":
 		return client.DescribeGroup(a.Group)
 	case "list_groups":

@@ -256,15 +256,33 @@ func (c *client) Offset(topic string, partition int32, timestampMs int64) (int64
 
 func (c *client) Commit(group, topic string, offset int64, metadata string) error {
 	place := kafka.OffsetCommit{Offset: offset, Metadata: metadata}
-	answer, err := c.OffsetCommit(c.ctx, &kafka.OffsetCommitRequest{
+	return c.commit(topic, &kafka.OffsetCommitRequest{
 		GroupID:      group,
 		GenerationID: -1,
 		Topics:       map[string][]kafka.OffsetCommit{topic: {place}},
 	})
+}
+
+func (c *client) commit(topic string, request *kafka.OffsetCommitRequest) error {
+	answer, err := c.OffsetCommit(c.ctx, request)
 	if err != nil {
 		return err
 	}
 	return answer.Topics[topic][0].Error
+}
+
+func (c *client) CommitStale(group, topic string, generation int32) error {
+	described, err := c.DescribeGroups(
+		c.ctx, &kafka.DescribeGroupsRequest{GroupIDs: []string{group}})
+	if err != nil {
+		return err
+	}
+	return c.commit(topic, &kafka.OffsetCommitRequest{
+		GroupID:      group,
+		GenerationID: int(generation),
+		MemberID:     described.Groups[0].Members[0].MemberID,
+		Topics:       map[string][]kafka.OffsetCommit{topic: {{}}},
+	})
 }
 
 func (c *client) Committed(

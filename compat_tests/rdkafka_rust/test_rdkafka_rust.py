@@ -10,6 +10,7 @@ class RdkafkaRust(ProgramClient):
     name = "rdkafka for Rust"
     language = "rust"
     folder = "rdkafka_rust"
+    lacks = frozenset({"commits as another"})
 
 
 class TestRdkafkaRust(ProgramSuite):

@@ -253,6 +253,28 @@ func (c *client) Committed(
 	return committed, nil
 }
 
+func (c *client) CommitStale(group, topic string, generation int32) error {
+	described, err := c.admin.DescribeConsumerGroups([]string{group})
+	if err != nil {
+		return err
+	}
+	request := sarama.NewOffsetCommitRequest(settings(), group)
+	request.ConsumerGroupGeneration = generation
+	for member := range described[0].Members {
+		request.ConsumerID = member
+	}
+	request.AddBlockWithLeaderEpoch(topic, 0, 0, -1, 0, "")
+	coordinator, err := c.client.Coordinator(group)
+	if err != nil {
+		return err
+	}
+	answer, err := coordinator.CommitOffset(request)
+	if err == nil && answer.Errors[topic][0] != sarama.ErrNoError {
+		return answer.Errors[topic][0]
+	}
+	return err
+}
+
 func (c *client) DescribeGroup(group string) (program.GroupView, error) {
 	described, err := c.admin.DescribeConsumerGroups([]string{group})
 	if err != nil {
