@@ -9,7 +9,10 @@ from collections.abc import Callable, Generator, Iterator
 import pytest
 
 pytest.register_assert_rewrite(
-    "compat_tests.suite", "compat_tests.program_suite", "compat_tests.groups"
+    "compat_tests.suite",
+    "compat_tests.program_suite",
+    "compat_tests.groups",
+    "compat_tests.remote_suite",
 )
 
 from compat_tests.brokers import Broker, broker_under_test

@@ -1,0 +1,283 @@
+// @confluentinc/kafka-javascript, librdkafka under Node: `serve BOOTSTRAP`, or
+// `member BOOTSTRAP GROUP TOPIC [ASSIGNOR]`. See ../program.cjs. Records go through the package's
+// callback interface, groups and administration through its promises.
+'use strict'
+
+const { setTimeout: pause } = require('node:timers/promises')
+const { promisify } = require('node:util')
+const rdkafka = require('@confluentinc/kafka-javascript')
+const { Arrivals, BrokerError, askedToEnd, main, packed, say, unpacked } = require('../program.cjs')
+
+const { AdminClient, HighLevelProducer, KafkaConsumer, KafkaJS } = rdkafka
+const OFFSET_OUT_OF_RANGE = 1
+const AUTO_OFFSET_RESET = -140
+const TIMEOUT_MS = 30_000
+const STATES = ['Unknown', 'PreparingRebalance', 'CompletingRebalance', 'Stable', 'Dead', 'Empty']
+const QUIET = { logLevel: KafkaJS.logLevel.NOTHING }
+
+const kafka = bootstrap => new KafkaJS.Kafka({ kafkaJS: { brokers: [bootstrap], ...QUIET } })
+const groupConsumer = (bootstrap, groupId, more = {}) =>
+  kafka(bootstrap).consumer({
+    kafkaJS: { groupId, fromBeginning: true, autoCommit: false },
+    'session.timeout.ms': 6000,
+    'heartbeat.interval.ms': 500,
+    ...more
+  })
+
+const connected = client => promisify(client.connect.bind(client))({ timeout: TIMEOUT_MS })
+const disconnected = client => new Promise(resolve => client.disconnect(resolve))
+
+function operations (bootstrap) {
+  let reading = null
+
+  const withAdmin = async act => {
+    const admin = kafka(bootstrap).admin()
+    await admin.connect()
+    try {
+      return await act(admin)
+    } finally {
+      await admin.disconnect()
+    }
+  }
+
+  /** What only the callback interface has. */
+  const withOldAdmin = async act => {
+    const admin = AdminClient.create({ 'bootstrap.servers': bootstrap })
+    try {
+      return await act(admin)
+    } finally {
+      admin.disconnect()
+    }
+  }
+
+  const withConsumer = async (groupId, act) => {
+    const consumer = new KafkaConsumer(
+      {
+        'bootstrap.servers': bootstrap,
+        'group.id': groupId,
+        'enable.auto.commit': false,
+        'fetch.wait.max.ms': 100
+      },
+      { 'auto.offset.reset': 'error' }
+    )
+    await connected(consumer)
+    try {
+      return await act(consumer)
+    } finally {
+      await disconnected(consumer)
+    }
+  }
+
+  return {
+    create_topic: ({ topic, partitions, replication_factor: replicas, configs }) =>
+      withOldAdmin(admin =>
+        promisify(admin.createTopic.bind(admin))(
+          {
+            topic,
+            num_partitions: partitions,
+            replication_factor: replicas,
+            config: configs
+          },
+          TIMEOUT_MS
+        )
+      ),
+
+    delete_topic: ({ topic }) =>
+      withOldAdmin(admin => promisify(admin.deleteTopic.bind(admin))(topic, TIMEOUT_MS)),
+
+    add_partitions: ({ topic, total }) =>
+      withOldAdmin(admin => promisify(admin.createPartitions.bind(admin))(topic, total, TIMEOUT_MS)),
+
+    topics: () =>
+      withAdmin(async admin => {
+        const found = await admin.fetchTopicMetadata({ topics: await admin.listTopics() })
+        return Object.fromEntries(found.map(topic => [topic.name, topic.partitions.length]))
+      }),
+
+    produce: async ({ topic, records, partition, codec, idempotent }) => {
+      const producer = new HighLevelProducer({
+        'bootstrap.servers': bootstrap,
+        acks: -1,
+        'compression.type': codec,
+        'enable.idempotence': idempotent,
+        'message.max.bytes': 8 << 20,
+        'linger.ms': 5,
+        dr_cb: true
+      })
+      await connected(producer)
+      const landed = new Array(records.length)
+      let missing = records.length
+      try {
+        await new Promise((resolve, reject) => {
+          producer.setPollInterval(5)
+          producer.on('delivery-report', (error, report) => {
+            if (error) return reject(error)
+            landed[report.opaque] = [report.partition, report.offset]
+            if (--missing === 0) resolve()
+          })
+          const send = rdkafka.Producer.prototype.produce.bind(producer)
+          for (const [number, [value, key, headers, time]] of records.entries()) {
+            const pairs = headers.map(([name, data]) => ({ [name]: unpacked(data) }))
+            send(topic, partition ?? -1, unpacked(value), unpacked(key), time, number, pairs)
+          }
+        })
+      } finally {
+        await disconnected(producer)
+      }
+      return landed
+    },
+
+    consume: ({ topic, count, partition, at }) =>
+      withConsumer('not-used', async consumer => {
+        const records = []
+        const consume = promisify(consumer.consume.bind(consumer))
+        const deadline = Date.now() + TIMEOUT_MS
+        let failure = null
+        consumer.on('event.error', error => {
+          failure = error
+        })
+        consumer.setDefaultConsumeTimeout(100)
+        consumer.assign([{ topic, partition, offset: at }])
+        while (records.length < count) {
+          if (Date.now() > deadline) throw new Error(`${records.length} of ${count} records`)
+          const messages = await consume(count - records.length).catch(error => {
+            failure = error
+            return []
+          })
+          if (failure?.code === AUTO_OFFSET_RESET) {
+            throw new BrokerError(OFFSET_OUT_OF_RANGE, failure.message)
+          }
+          if (failure) throw failure
+          for (const message of messages) {
+            const headers = (message.headers ?? []).flatMap(header =>
+              Object.entries(header).map(([name, data]) => [name, packed(data)])
+            )
+            records.push([packed(message.value), packed(message.key), headers])
+          }
+        }
+        return records
+      }),
+
+    watermarks: ({ topic, partition }) =>
+      withAdmin(async admin => {
+        const offsets = await admin.fetchTopicOffsets(topic)
+        const found = offsets.find(entry => entry.partition === partition)
+        return [Number(found.low), Number(found.high)]
+      }),
+
+    offset_for_time: ({ topic, timestamp_ms: timestamp }) =>
+      withConsumer('not-used', async consumer => {
+        const asked = [{ topic, partition: 0, offset: timestamp }]
+        const [{ offset }] = await promisify(consumer.offsetsForTimes.bind(consumer))(asked, TIMEOUT_MS)
+        return offset < 0 ? null : offset
+      }),
+
+    commit: ({ group, topic, offset, metadata }) =>
+      withConsumer(group, async consumer => {
+        consumer.commitSync([{ topic, partition: 0, offset, metadata }])
+      }),
+
+    committed: ({ group, topic, partitions }) =>
+      withAdmin(async admin => {
+        const [found] = await admin.fetchOffsets({ groupId: group, topics: [{ topic, partitions }] })
+        return partitions.map(number => {
+          const entry = found.partitions.find(candidate => candidate.partition === number)
+          return Number(entry.offset) < 0 ? null : [Number(entry.offset), entry.metadata ?? '']
+        })
+      }),
+
+    describe_group: ({ group }) =>
+      withAdmin(async admin => {
+        const { groups: [found] } = await admin.describeGroups([group])
+        if (found.error) throw found.error
+        const assigned = found.members.flatMap(member =>
+          (member.assignment?.topicPartitions ?? []).map(place => place.partition)
+        )
+        return [STATES[found.state], found.members.length, assigned]
+      }),
+
+    groups: () =>
+      withAdmin(async admin => (await admin.listGroups()).groups.map(group => group.groupId)),
+
+    delete_group: ({ group }) =>
+      withAdmin(async admin => {
+        await admin.deleteGroups([group])
+      }),
+
+    delete_records: ({ topic, before }) =>
+      withAdmin(async admin => {
+        const partitions = [{ partition: 0, offset: String(before) }]
+        await admin.deleteTopicRecords({ topic, partitions })
+      }),
+
+    reader_open: async ({ group, topic, instance }) => {
+      const arrivals = new Arrivals()
+      const more = instance ? { 'group.instance.id': instance } : {}
+      const consumer = groupConsumer(bootstrap, group, more)
+      reading = { arrivals, consumer, topic }
+      await consumer.connect()
+      await consumer.subscribe({ topics: [topic] })
+      await consumer.run({
+        eachMessage: async ({ partition, message }) => {
+          arrivals.push([partition, Number(message.offset)])
+        }
+      })
+    },
+
+    reader_assigned: async ({ count }) => {
+      const deadline = Date.now() + TIMEOUT_MS
+      while (reading.consumer.assignment().length !== count) {
+        if (Date.now() > deadline) throw new Error('not assigned')
+        await pause(20)
+      }
+    },
+
+    reader_read: ({ count }) => reading.arrivals.take(count),
+
+    reader_pause: ({ partition }) => {
+      reading.consumer.pause([{ topic: reading.topic, partitions: [partition] }])
+    },
+
+    reader_resume: ({ partition }) => {
+      reading.consumer.resume([{ topic: reading.topic, partitions: [partition] }])
+    },
+
+    reader_seek: async ({ partition, to }) => {
+      const { topic } = reading
+      const offsets = await withAdmin(admin => admin.fetchTopicOffsets(topic))
+      const found = offsets.find(entry => entry.partition === partition)
+      const offset = { beginning: found.low, end: found.high }[to] ?? to
+      reading.consumer.seek({ topic, partition, offset: String(offset) })
+    },
+
+    reader_close: async () => {
+      await reading.consumer.disconnect()
+      reading = null
+    }
+  }
+}
+
+async function member (bootstrap, group, topic, assignor = 'range,roundrobin') {
+  const ending = askedToEnd()
+  const consumer = groupConsumer(bootstrap, group, { 'partition.assignment.strategy': assignor })
+  await consumer.connect()
+  await consumer.subscribe({ topics: [topic] })
+  await consumer.run({
+    eachBatch: async ({ batch }) => {
+      say({ read: batch.messages.map(message => [batch.partition, Number(message.offset)]) })
+      const offset = String(Number(batch.lastOffset()) + 1)
+      try {
+        await consumer.commitOffsets([{ topic, partition: batch.partition, offset }])
+      } catch (error) {
+        say({ committed: false })
+        throw error
+      }
+      say({ committed: true })
+    }
+  })
+  await ending
+  await consumer.disconnect()
+  process.exit(0)
+}
+
+main(operations, member)
