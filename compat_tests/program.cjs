@@ -111,4 +111,14 @@ function * inPortions (records, bytes = 256 * 1024) {
   if (portion.length) yield portion
 }
 
-module.exports = { Arrivals, BrokerError, askedToEnd, inPortions, main, packed, say, unpacked }
+module.exports = {
+  Arrivals,
+  BrokerError,
+  TIMEOUT_MS,
+  askedToEnd,
+  inPortions,
+  main,
+  packed,
+  say,
+  unpacked
+}

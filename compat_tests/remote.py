@@ -12,38 +12,16 @@ import json
 import queue
 import subprocess
 import threading
-from base64 import b64decode, b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
 from compat_tests.client import BrokerError, Client, GroupView, Position, Record
+from compat_tests.groups import when_coordinator_is_up
+from compat_tests.packing import packed_record, unpacked_record
 
 ROOT = Path(__file__).resolve().parents[1]
 ANSWER_TIMEOUT_S = 90.0
-
-
-def packed(data: bytes | None) -> str | None:
-    return None if data is None else b64encode(data).decode()
-
-
-def unpacked(text: str | None) -> bytes | None:
-    return None if text is None else b64decode(text)
-
-
-def packed_record(record: Record) -> list[object]:
-    headers = [[name, packed(value)] for name, value in record.headers]
-    return [packed(record.value), packed(record.key), headers, record.timestamp_ms]
-
-
-def unpacked_record(parts: Sequence) -> Record:
-    value, key, headers, *time = parts
-    return Record(
-        unpacked(value),
-        unpacked(key),
-        tuple((name, unpacked(value)) for name, value in headers),
-        *time,
-    )
 
 
 class ServingProgram:
@@ -205,7 +183,10 @@ class RemoteClient(Client):
     def committed(
         self, group: str, topic: str, partitions: Sequence[int] = (0,)
     ) -> list[tuple[int, str] | None]:
-        found = self.ask("committed", group=group, topic=topic, partitions=list(partitions))
+        # Most clients' administration gives up at once while the coordinator is starting.
+        found = when_coordinator_is_up(
+            lambda: self.ask("committed", group=group, topic=topic, partitions=list(partitions))
+        )
         return [(entry[0], entry[1]) if entry else None for entry in found]
 
     def describe_group(self, group: str) -> GroupView:

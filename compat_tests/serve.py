@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Mapping
 
 from compat_tests.client import BrokerError, Client
-from compat_tests.remote import packed_record, unpacked_record
+from compat_tests.packing import packed_record, unpacked_record
 
 
 def answer(

@@ -6,12 +6,12 @@
 const { setTimeout: pause } = require('node:timers/promises')
 const { promisify } = require('node:util')
 const rdkafka = require('@confluentinc/kafka-javascript')
-const { Arrivals, BrokerError, askedToEnd, main, packed, say, unpacked } = require('../program.cjs')
+const { Arrivals, BrokerError, TIMEOUT_MS, askedToEnd, main, packed, say, unpacked } =
+  require('../program.cjs')
 
 const { AdminClient, HighLevelProducer, KafkaConsumer, KafkaJS } = rdkafka
 const OFFSET_OUT_OF_RANGE = 1
 const AUTO_OFFSET_RESET = -140
-const TIMEOUT_MS = 30_000
 const STATES = ['Unknown', 'PreparingRebalance', 'CompletingRebalance', 'Stable', 'Dead', 'Empty']
 const QUIET = { logLevel: KafkaJS.logLevel.NOTHING }
 

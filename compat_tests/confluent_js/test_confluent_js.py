@@ -31,10 +31,10 @@ class TestConfluentJs(RemoteSuite):
     partition_of = staticmethod(crc_partition)
 
     def test_null_and_empty_keys_values_and_headers(self, client: ConfluentJs, topic: str) -> None:
-        """It sends an empty key as none; all else arrives as it was."""
+        """It sends empty keys and gives empty values as none; all else arrives as it was."""
         sent = NOTHING_AND_EMPTY
         client.produce(topic, sent)
-        kept = [record._replace(key=record.key or None) for record in sent]
+        kept = [r._replace(key=r.key or None, value=r.value or None) for r in sent]
         assert client.consume(topic, len(sent)) == kept
 
     def test_a_topic_is_created_described_grown_and_deleted(

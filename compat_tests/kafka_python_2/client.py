@@ -146,11 +146,12 @@ class KafkaPython2(Client):
     def committed(
         self, group: str, topic: str, partitions: Sequence[int] = (0,)
     ) -> list[tuple[int, str] | None]:
-        places = [TopicPartition(topic, number) for number in partitions]
-        with self.admin() as admin:
-            found = admin.list_consumer_group_offsets(group, partitions=places)
-        entries = [found[place] for place in places]
-        return [(entry.offset, entry.metadata) if entry.offset >= 0 else None for entry in entries]
+        with self.consumer(group_id=group) as consumer:
+            found = [
+                consumer.committed(TopicPartition(topic, number), metadata=True)
+                for number in partitions
+            ]
+        return [(entry.offset, entry.metadata) if entry else None for entry in found]
 
     def describe_group(self, group: str) -> GroupView:
         with self.admin() as admin:

@@ -2,18 +2,18 @@
 'use strict'
 
 const { randomUUID } = require('node:crypto')
-const lz4 = require('lz4js')
 const snappy = require('kafkajs-snappy')
+const lz4 = require('lz4-napi')
 const zstd = require('@bokuweb/zstd-wasm')
 const { AssignerProtocol, CompressionCodecs, CompressionTypes, Kafka, Partitioners, logLevel } =
   require('kafkajs')
-const { Arrivals, BrokerError, askedToEnd, inPortions, main, packed, say, unpacked } =
+const { Arrivals, BrokerError, TIMEOUT_MS, askedToEnd, inPortions, main, packed, say, unpacked } =
   require('../program.cjs')
 
 CompressionCodecs[CompressionTypes.Snappy] = snappy
 CompressionCodecs[CompressionTypes.LZ4] = () => ({
-  compress: async encoder => Buffer.from(lz4.compress(encoder.buffer)),
-  decompress: async buffer => Buffer.from(lz4.decompress(buffer))
+  compress: encoder => lz4.compressFrame(encoder.buffer),
+  decompress: buffer => lz4.decompressFrame(buffer)
 })
 CompressionCodecs[CompressionTypes.ZSTD] = () => ({
   compress: async encoder => Buffer.from(zstd.compress(encoder.buffer)),
@@ -81,8 +81,13 @@ function operations (bootstrap) {
       withAdmin(async admin => {
         const configEntries = Object.entries(configs).map(([name, value]) => ({ name, value }))
         const wanted = { topic, numPartitions: partitions, replicationFactor, configEntries }
-        const isNew = await admin.createTopics({ topics: [wanted] })
+        const isNew = await admin.createTopics({ topics: [wanted], waitForLeaders: false })
         if (!isNew) throw new BrokerError(TOPIC_ALREADY_EXISTS, 'createTopics gave false')
+        // Its own wait for leaders fails where a broker's metadata lags behind its controller.
+        for (const deadline = Date.now() + TIMEOUT_MS; Date.now() < deadline;) {
+          if ((await admin.listTopics()).includes(topic)) return
+        }
+        throw new Error(`${topic} is not listed`)
       }),
 
     delete_topic: ({ topic }) => withAdmin(admin => admin.deleteTopics({ topics: [topic] })),
