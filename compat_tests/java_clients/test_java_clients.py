@@ -26,6 +26,7 @@ SEATS = 3
 class JavaClient(ProgramClient):
     """One process for all questions: a JVM is slow to start."""
 
+    lacks = frozenset({"commits as another"})  # but see who is removed, and who is fenced
     version: ClassVar[str]
     running: ClassVar[dict[str, ServingProgram]] = {}
 

@@ -1,0 +1,49 @@
+"""Kafka's tools one after the other in one JVM: ToolRunner.java, compiled once."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+from pathlib import Path
+
+from compat_tests.java import jars
+from compat_tests.programs import CACHE, CannotBuild, not_testable, run_build
+from compat_tests.remote import ServingProgram
+
+SOURCE = Path(__file__).with_name("ToolRunner.java")
+JVM = ("java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx256m")
+
+
+@functools.cache
+def command() -> tuple[str, ...]:
+    digest = hashlib.sha256(SOURCE.read_bytes()).hexdigest()[:16]
+    classes = CACHE / "kafka-tools-runner" / digest
+    libraries = f"{jars.folder()}{os.sep}*"
+    if not classes.is_dir():
+        partial = classes.with_suffix(".part")
+        run_build(
+            ["javac", "-proc:none", "-d", str(partial), "-cp", libraries, str(SOURCE)],
+            SOURCE.parent,
+        )
+        partial.rename(classes)
+    return (*JVM, "-cp", f"{classes}{os.pathsep}{libraries}", "ToolRunner")
+
+
+class ToolRunner:
+    def __init__(self) -> None:
+        try:
+            self._program = ServingProgram(command())
+        except CannotBuild as failure:
+            not_testable(f"Kafka's tools: {failure}")
+
+    def run(self, main_class: str, *arguments: str, fails: bool = False) -> str:
+        """What the tool prints; when it fails, both streams."""
+        done = self._program.ask("run", {"main": main_class, "arguments": arguments})
+        assert isinstance(done, dict)
+        said: str = done["out"] + done["err"]
+        assert (done["status"] != 0) == fails, f"status {done['status']}\n{said}"
+        return said if fails else done["out"]
+
+    def end(self) -> None:
+        self._program.end()
