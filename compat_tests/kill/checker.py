@@ -124,17 +124,11 @@ def duplicates(view: _View) -> Iterator[Finding]:
             continue
         producer = view.history.producers[sent.producer]
         may_repeat = producer.retries and not producer.idempotent
-        allowed = 1 + (deaths_during(view.history, view.sends[sent]) if may_repeat else 0)
+        send = view.sends[sent]
+        allowed = 1 + may_repeat * sum(map(send.was_under_way, view.history.kills))
         if copies > allowed:
             what = f"{sent} is {copies} times in partition {partition}, {allowed} may be"
             yield Finding("duplicate", what)
-
-
-def deaths_during(history: History, send: Send) -> int:
-    ended_at = float("inf") if send.ended_at is None else send.ended_at
-    return sum(
-        send.invoked_at <= kill.dead_at and kill.killed_at <= ended_at for kill in history.kills
-    )
 
 
 def nonmonotonic_sends(view: _View) -> Iterator[Finding]:

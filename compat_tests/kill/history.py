@@ -37,6 +37,15 @@ class Producer(NamedTuple):
     retries: bool
 
 
+class Kill(NamedTuple):
+    """`ready_at`: when the broker answered again."""
+
+    killed_at: float
+    dead_at: float
+    ready_at: float
+    was_starting: bool = False
+
+
 class Send(NamedTuple):
     """`ended_at` None: the client never told what became of it. `offset` None: nor where it is."""
 
@@ -45,6 +54,11 @@ class Send(NamedTuple):
     ended_at: float | None
     outcome: Outcome
     offset: int | None = None
+
+    def was_under_way(self, kill: Kill) -> bool:
+        """Whether the broker died between invocation and answer."""
+        is_open = self.ended_at is None or kill.killed_at <= self.ended_at
+        return is_open and self.invoked_at <= kill.dead_at
 
 
 class Assigned(NamedTuple):
@@ -84,15 +98,6 @@ class Observation(NamedTuple):
     invoked_at: float
     at: float
     offsets: Mapping[int, int | None]
-
-
-class Kill(NamedTuple):
-    """`ready_at`: when the broker answered again."""
-
-    killed_at: float
-    dead_at: float
-    ready_at: float
-    was_starting: bool = False
 
 
 class LogRecord(NamedTuple):

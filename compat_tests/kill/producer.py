@@ -21,6 +21,7 @@ from typing import Protocol
 
 import confluent_kafka
 import kafka
+import kafka.errors
 
 from compat_tests.kill.history import Journal
 from compat_tests.kill.values import Sent, key, value
@@ -81,7 +82,7 @@ class ConfluentSender:
             self._producer.produce(
                 self._topic, value(sent), key(sent), sent.partition, on_delivery=delivered
             )
-        except Exception as error:  # noqa: BLE001 - the client did not take the record
+        except (BufferError, confluent_kafka.KafkaException) as error:  # it was not taken
             told("fail", None, repr(error))
 
     def pause(self, seconds: float) -> None:
@@ -129,7 +130,7 @@ class KafkaPythonSender:
             future = self._producer.send(
                 self._topic, value(sent), key(sent), partition=sent.partition
             )
-        except Exception as error:  # noqa: BLE001 - the client did not take the record
+        except kafka.errors.KafkaError as error:  # it was not taken
             told("fail", None, repr(error))
             return
         future.add_callback(lambda at: told("ok", at.offset if at.offset >= 0 else None, ""))

@@ -33,14 +33,9 @@ def _kills(history: History) -> Iterator[str]:
     )
     lives = [(before.ready_at, after.killed_at) for before, after in pairwise(kills)]
     worked = sum(any(begin <= at <= end for at in acknowledged) for begin, end in lives)
-    unknown = sum(any(_overlaps(send, kill) for kill in kills) for send in history.sends)
+    unknown = sum(any(map(send.was_under_way, kills)) for send in history.sends)
     yield f"acknowledgements in {worked} of {len(lives)} lives between kills"
     yield f"{unknown} records were under way while the broker died"
-
-
-def _overlaps(send, kill) -> bool:
-    ended_at = send.ended_at if send.ended_at is not None else float("inf")
-    return send.invoked_at <= kill.dead_at and kill.killed_at <= ended_at
 
 
 def _producers(history: History) -> Iterator[str]:
