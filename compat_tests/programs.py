@@ -225,7 +225,7 @@ class ProgramClient(Client):
 
     def describe_group(self, group: str) -> GroupView:
         try:
-            view = self.ask("describe_group", group=group)
+            view = when_coordinator_is_up(lambda: self.ask("describe_group", group=group))
         except BrokerError as error:
             if error.code != Code.GROUP_ID_NOT_FOUND:
                 raise

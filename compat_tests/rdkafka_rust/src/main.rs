@@ -1,6 +1,7 @@
 //! The crate rdkafka (Rust over librdkafka) for the shared suite; see compat_tests/programs.py for
 //! what is asked and answered.
 
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -66,14 +67,15 @@ fn settings(bootstrap: &str, more: &[(&str, &str)]) -> ClientConfig {
     config
 }
 
-fn consumer(bootstrap: &str, group: &str) -> Result<BaseConsumer, KafkaError> {
+/// Never dropped, as all that serves one operation: that takes a while, and the process ends.
+fn consumer(bootstrap: &str, group: &str) -> Result<ManuallyDrop<BaseConsumer>, KafkaError> {
     let more = [
         ("group.id", group),
         ("enable.auto.commit", "false"),
         ("auto.offset.reset", "error"),
         ("check.crcs", "true"),
     ];
-    settings(bootstrap, &more).create()
+    settings(bootstrap, &more).create().map(ManuallyDrop::new)
 }
 
 fn number(asked: &Value, name: &str) -> i64 {
@@ -104,6 +106,7 @@ async fn answer(bootstrap: &str, operation: &str, asked: &Value) -> Answer {
 async fn administer(bootstrap: &str, operation: &str, asked: &Value) -> Answer {
     let admin: AdminClient<DefaultClientContext> =
         AdminClient::from_config(&settings(bootstrap, &[]))?;
+    let admin = ManuallyDrop::new(admin);
     let options = AdminOptions::new();
     let configs = || asked["configs"].as_object().into_iter().flatten();
     match operation {
@@ -259,6 +262,7 @@ async fn produce(bootstrap: &str, asked: &Value) -> Answer {
         ("queue.buffering.max.messages", "1000000"),
     ];
     let producer: FutureProducer = settings(bootstrap, &more).create()?;
+    let producer = ManuallyDrop::new(producer);
     let mut sent = Vec::new();
     for fields in asked["records"].as_array().into_iter().flatten() {
         let (key, value) = (bytes(&fields["key"]), bytes(&fields["value"]));
