@@ -11,7 +11,10 @@ import subprocess
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-NEEDED = ("kafka-tools", "kafka_2.13", "log4j-core", "log4j-slf4j-impl")
+NEEDED = (
+    *("kafka-tools", "kafka_2.13", "connect-file", "kafka-streams"),
+    *("log4j-core", "log4j-slf4j-impl"),
+)
 CACHE = HERE.parents[1] / ".cache" / "kafka-tools"
 
 

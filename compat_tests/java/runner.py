@@ -1,4 +1,4 @@
-"""Kafka's tools one after the other in one JVM: ToolRunner.java, compiled once."""
+"""Our own Java programs over Kafka's jars, compiled once; ToolRunner runs tools in one JVM."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from compat_tests.java import jars
 from compat_tests.programs import CACHE, CannotBuild, not_testable, run_build
 from compat_tests.remote import ServingProgram
 
-SOURCE = Path(__file__).with_name("ToolRunner.java")
+HERE = Path(__file__).resolve().parent
 JVM = ("java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx256m")
 
 
 @functools.cache
-def command() -> tuple[str, ...]:
-    digest = hashlib.sha256(SOURCE.read_bytes()).hexdigest()[:16]
-    classes = CACHE / "kafka-tools-runner" / digest
+def command(program: str) -> tuple[str, ...]:
+    """How to start `program`, a source file beside this one; CannotBuild says what is missing."""
+    source = HERE / f"{program}.java"
+    digest = hashlib.sha256(source.read_bytes()).hexdigest()[:16]
+    classes = CACHE / "kafka-tools-classes" / f"{program}-{digest}"
     libraries = f"{jars.folder()}{os.sep}*"
     if not classes.is_dir():
         partial = classes.with_suffix(".part")
-        run_build(
-            ["javac", "-proc:none", "-d", str(partial), "-cp", libraries, str(SOURCE)],
-            SOURCE.parent,
-        )
+        options = ("-proc:none", "-d", str(partial), "-cp", libraries)
+        run_build(["javac", *options, str(source)], HERE)
         partial.rename(classes)
-    return (*JVM, "-cp", f"{classes}{os.pathsep}{libraries}", "ToolRunner")
+    return (*JVM, "-cp", f"{classes}{os.pathsep}{libraries}", program)
 
 
 class ToolRunner:
     def __init__(self) -> None:
         try:
-            self._program = ServingProgram(command())
+            self._program = ServingProgram(command("ToolRunner"))
         except CannotBuild as failure:
             not_testable(f"Kafka's tools: {failure}")
 
