@@ -12,6 +12,7 @@ const { Arrivals, BrokerError, TIMEOUT_MS, askedToEnd, main, packed, say, unpack
 const { AdminClient, HighLevelProducer, KafkaConsumer, KafkaJS } = rdkafka
 const OFFSET_OUT_OF_RANGE = 1
 const AUTO_OFFSET_RESET = -140
+const LOST = [22, 25, 27] // another generation, an unknown member, a rebalance
 const STATES = ['Unknown', 'PreparingRebalance', 'CompletingRebalance', 'Stable', 'Dead', 'Empty']
 const QUIET = { logLevel: KafkaJS.logLevel.NOTHING }
 
@@ -266,13 +267,21 @@ async function member (bootstrap, group, topic, assignor = 'range,roundrobin') {
     eachBatch: async ({ batch }) => {
       say({ read: batch.messages.map(message => [batch.partition, Number(message.offset)]) })
       const offset = String(Number(batch.lastOffset()) + 1)
-      try {
-        await consumer.commitOffsets([{ topic, partition: batch.partition, offset }])
-      } catch (error) {
-        say({ committed: false })
-        throw error
+      for (const deadline = Date.now() + TIMEOUT_MS; ; await pause(50)) {
+        try {
+          await consumer.commitOffsets([{ topic, partition: batch.partition, offset }])
+          break
+        } catch (error) {
+          // While the broker is away it does not ask again by itself.
+          if (LOST.includes(error.code) || Date.now() > deadline) {
+            say({ committed: false })
+            throw error
+          }
+        }
       }
-      say({ committed: true })
+      // It hands out what it had fetched of a partition that another member has by now.
+      const isMine = consumer.assignment().some(place => place.partition === batch.partition)
+      say({ committed: isMine })
     }
   })
   await ending
