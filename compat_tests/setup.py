@@ -5,7 +5,7 @@
 - the Node clients: by npm, into .cache/clients (one is built from source, with node-gyp and g++);
 - what the Go and Rust clients' programs are built from, by go and cargo (the suites build them);
 - kcat: by apt-get, where that exists and we are root;
-- the jars of Kafka's tools, Connect and Streams: by Maven, into .cache/ (or the folder that KAFKA_LIBS names);
+- the jars of Kafka's tools, Connect and Streams: by Maven, into .cache/ (or where KAFKA_LIBS says);
 - the jars of three versions of Kafka's Java client: by Maven, into .cache/clients.
 
 What cannot be installed is said; its suite is then skipped, and fails on CI.

@@ -1,11 +1,10 @@
 // Runs Kafka's command-line tools one after the other in one JVM, as a JVM of its own costs each a
-// second. A question is a JSON line {"main", "arguments", "stdin"}; its answer {"result": {"status",
-// "out", "err"}} (compat_tests/remote.py's ServingProgram asks).
+// second. A question is a JSON line {"main", "arguments"}; its answer {"result": {"status", "out",
+// "err"}} (compat_tests/remote.py's ServingProgram asks).
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.BufferedReader;
-import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.InputStream;
 import java.io.InputStreamReader;
@@ -56,6 +55,7 @@ public class ToolRunner {
     public static void main(String[] none) throws Exception {
         PrintStream answers = new PrintStream(System.out, true, StandardCharsets.UTF_8);
         InputStream input = System.in;
+        System.setIn(InputStream.nullInputStream());
         System.setOut(new PrintStream(OUT, true, StandardCharsets.UTF_8));
         System.setErr(new PrintStream(ERR, true, StandardCharsets.UTF_8));
         Exit.setExitProcedure((status, message) -> {
@@ -81,8 +81,6 @@ public class ToolRunner {
     private static int run(JsonNode question) {
         List<String> arguments = new ArrayList<>();
         question.get("arguments").forEach(argument -> arguments.add(argument.asText()));
-        byte[] input = question.path("stdin").asText().getBytes(StandardCharsets.UTF_8);
-        System.setIn(new ByteArrayInputStream(input));
         firstStatus = null;
         try {
             Class<?> tool = Class.forName(question.get("main").asText());

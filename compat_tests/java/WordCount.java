@@ -1,4 +1,4 @@
-// A Streams application that counts words, at least once: `WordCount BOOTSTRAP NAME INPUT OUTPUT STATE`.
+// A Streams application that counts words, at least once: BOOTSTRAP NAME INPUT OUTPUT STATE.
 // Its counts live in a local store and in a compacted topic (the changelog), and the words travel
 // through a topic of its own (the repartitioning).
 

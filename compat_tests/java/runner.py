@@ -10,9 +10,23 @@ from pathlib import Path
 from compat_tests.java import jars
 from compat_tests.programs import CACHE, CannotBuild, not_testable, run_build
 from compat_tests.remote import ServingProgram
+from compat_tests.requirements import missing, need_program
 
 HERE = Path(__file__).resolve().parent
+TIMEOUT_S = 60
+# A JVM set to start fast: these live for seconds.
 JVM = ("java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx256m")
+
+
+def need_kafkas_jars() -> None:
+    """For the top of a module; whether javac is there shows when something is to be compiled."""
+    need_program("java")
+    if not jars.are_there():
+        missing(f"Kafka's jars in {jars.folder()}")
+
+
+def java_command(main_class: str, *arguments: str) -> list[str]:
+    return [*JVM, "-cp", f"{jars.folder()}/*", main_class, *arguments]
 
 
 @functools.cache

@@ -16,10 +16,15 @@ from pathlib import Path
 import pytest
 
 from compat_tests.brokers import Broker, free_port
-from compat_tests.java.test_java import java_command
-from compat_tests.kafka_python.client import KafkaPython
+from compat_tests.java.runner import java_command, need_kafkas_jars
+from compat_tests.requirements import need_module
 from compat_tests.suite import FreshName
 from compat_tests.waiting import eventually
+
+need_kafkas_jars()
+need_module("kafka")
+
+from compat_tests.kafka_python.client import KafkaPython
 
 WORKER = "org.apache.kafka.connect.cli.ConnectDistributed"
 CONNECTORS = "org.apache.kafka.connect.file.FileStream"

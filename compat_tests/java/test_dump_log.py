@@ -11,11 +11,16 @@ import pytest
 
 from compat_tests.brokers import Broker, BrokerProcess
 from compat_tests.client import Record
-from compat_tests.java.runner import ToolRunner
-from compat_tests.java.test_java import GROUPS
-from compat_tests.kafka_python.client import KafkaPython
+from compat_tests.java.runner import ToolRunner, need_kafkas_jars
+from compat_tests.requirements import need_module
 from compat_tests.suite import NOON_MS
 
+need_kafkas_jars()
+need_module("kafka")
+
+from compat_tests.kafka_python.client import KafkaPython
+
+GROUPS = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand"
 DUMP = "org.apache.kafka.tools.DumpLogSegments"
 RESET = ("--reset-offsets", "--to-offset", "17", "--execute")
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")

@@ -14,14 +14,12 @@ import pytest
 from compat_tests.brokers import Broker
 from compat_tests.client import Position, Record
 from compat_tests.groups import Program, group_story
-from compat_tests.java import jars
-from compat_tests.requirements import missing, need_module, need_program
+from compat_tests.java.runner import TIMEOUT_S, java_command, need_kafkas_jars
+from compat_tests.requirements import need_module
 from compat_tests.suite import ALL_CODECS, FreshName, ten_mebibytes
 from compat_tests.waiting import eventually
 
-JAVA = need_program("java")
-if not jars.are_there():
-    missing(f"Kafka's jars in {jars.folder()}")
+need_kafkas_jars()
 need_module("kafka")  # looks at groups from outside, faster than a JVM for every look
 
 from compat_tests.kafka_python.client import KafkaPython
@@ -30,13 +28,6 @@ TOPICS = "org.apache.kafka.tools.TopicCommand"
 GROUPS = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand"
 PRODUCER = "org.apache.kafka.tools.ConsoleProducer"
 CONSUMER = "org.apache.kafka.tools.consumer.ConsoleConsumer"
-TIMEOUT_S = 60
-
-
-def java_command(main_class: str, *arguments: str) -> list[str]:
-    """A JVM set to start fast: these live for a second."""
-    settings = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx256m")
-    return [JAVA, *settings, "-cp", f"{jars.folder()}/*", main_class, *arguments]
 
 
 class Tools:

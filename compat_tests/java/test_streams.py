@@ -16,10 +16,15 @@ import pytest
 from compat_tests.brokers import Broker
 from compat_tests.client import Record
 from compat_tests.java import runner
-from compat_tests.kafka_python.client import KafkaPython
 from compat_tests.programs import CannotBuild, not_testable
+from compat_tests.requirements import need_module
 from compat_tests.suite import FreshName
 from compat_tests.waiting import eventually
+
+runner.need_kafkas_jars()
+need_module("kafka")
+
+from compat_tests.kafka_python.client import KafkaPython
 
 TEXT = "the quick brown fox jumps over the lazy dog and the cat"
 PARTITIONS = 2

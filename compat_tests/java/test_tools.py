@@ -12,11 +12,15 @@ import pytest
 
 from compat_tests.client import Record
 from compat_tests.groups import Member, member_program
-from compat_tests.java.runner import ToolRunner
-from compat_tests.java.test_java import TIMEOUT_S, java_command
-from compat_tests.kafka_python.client import KafkaPython
+from compat_tests.java.runner import TIMEOUT_S, ToolRunner, java_command, need_kafkas_jars
+from compat_tests.requirements import need_module
 from compat_tests.suite import HOUR_MS, NOON_MS, FreshName
 from compat_tests.waiting import eventually
+
+need_kafkas_jars()
+need_module("kafka")  # looks from outside
+
+from compat_tests.kafka_python.client import KafkaPython
 
 KAFKA_TOOLS = "org.apache.kafka.tools"
 GROUPS = f"{KAFKA_TOOLS}.consumer.group.ConsumerGroupCommand"

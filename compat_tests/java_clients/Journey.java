@@ -69,8 +69,8 @@ class Journey {
                 consumer.position(first); // the seek itself is lazy
                 break;
             case "seek_time":
-                long time = step.get("to").asLong();
-                consumer.seek(first, consumer.offsetsForTimes(Map.of(first, time)).get(first).offset());
+                Map<TopicPartition, Long> times = Map.of(first, step.get("to").asLong());
+                consumer.seek(first, consumer.offsetsForTimes(times).get(first).offset());
                 break;
             case "pause":
                 consumer.pause(List.of(chosen));

@@ -382,7 +382,8 @@ class Operations implements AutoCloseable {
         List<OffsetSpec> wanted = List.of(
                 OffsetSpec.earliest(), OffsetSpec.latest(), OffsetSpec.forTimestamp(0));
         for (OffsetSpec spec : wanted) {
-            found.add(admin.listOffsets(Map.of(partition, spec)).all().get().get(partition).offset());
+            var listed = admin.listOffsets(Map.of(partition, spec)).all().get();
+            found.add(listed.get(partition).offset());
         }
         return found;
     }

@@ -20,7 +20,8 @@ public class Program {
     static final ObjectMapper JSON = new ObjectMapper();
     static final long TIMEOUT_MS = 30_000;
 
-    private static final PrintStream OUT = new PrintStream(System.out, true, StandardCharsets.UTF_8);
+    private static final PrintStream OUT =
+            new PrintStream(System.out, true, StandardCharsets.UTF_8);
 
     static synchronized void say(Object line) {
         try {

@@ -40,6 +40,8 @@ def fetch(version: str) -> None:
 @functools.cache
 def command(version: str) -> tuple[str, ...]:
     """How to start the program; CannotBuild says what is missing."""
+    if shutil.which("java") is None:
+        raise CannotBuild("java is not installed")
     if not jars(version).is_dir():
         raise CannotBuild(f"no jars in {jars(version)}: python -m compat_tests.setup fetches them")
     sources = sorted(HERE.glob("*.java"))
