@@ -169,12 +169,15 @@ class ProducerState:
             self._add_batch(header, header.base_offset)
 
     def restore(self, entries: Iterable[ProducerEntry]) -> None:
-        """Start from a snapshot: of each producer's batches it has only the last."""
+        """Start from a snapshot: an entry for each batch remembered, oldest first.
+
+        One that Kafka has written has of each producer only the last.
+        """
         self._producers.clear()
         self._open_transactions.clear()
         for entry in entries:
-            self._producers.pop(entry.producer_id, None)
             producer = self._hear_of(entry.producer_id, entry.producer_epoch)
+            producer.enter_epoch(entry.producer_epoch)
             if entry.last_offset >= 0:
                 batch = _Batch(
                     entry.last_sequence, entry.last_offset, entry.offset_delta, entry.timestamp_ms
@@ -193,24 +196,31 @@ class ProducerState:
         )
 
     def snapshot(self) -> list[ProducerEntry]:
-        """Everything that a snapshot file keeps, least recently heard of first."""
+        """Everything that a snapshot file keeps, least recently heard of first.
+
+        A producer has an entry for each of its batches, the last one last, which is the one that
+        Kafka goes by. With only that one (Kafka), a retry of an earlier batch would be out of order
+        after a crash that follows the roll of a segment: fatal for a producer that did no wrong.
+        """
         no_batch = _Batch(NO_SEQUENCE, NO_OFFSET, 0, -1)
-        entries = []
-        for producer_id, producer in self._producers.items():
-            last = producer.batches[-1] if producer.batches else no_batch
-            entries.append(
-                ProducerEntry(
-                    producer_id=producer_id,
-                    producer_epoch=producer.epoch,
-                    last_sequence=last.last_sequence,
-                    last_offset=last.last_offset,
-                    offset_delta=last.offset_delta,
-                    timestamp_ms=producer.timestamp_ms,
-                    coordinator_epoch=producer.coordinator_epoch,
-                    current_transaction_first_offset=producer.transaction_first_offset,
-                )
+        return [
+            ProducerEntry(
+                producer_id=producer_id,
+                producer_epoch=producer.epoch,
+                last_sequence=batch.last_sequence,
+                last_offset=batch.last_offset,
+                offset_delta=batch.offset_delta,
+                timestamp_ms=batch.timestamp_ms if more else producer.timestamp_ms,
+                coordinator_epoch=producer.coordinator_epoch,
+                current_transaction_first_offset=producer.transaction_first_offset,
             )
-        return entries
+            for producer_id, producer in self._producers.items()
+            for more, batch in zip(
+                range(max(len(producer.batches), 1) - 1, -1, -1),
+                producer.batches or (no_batch,),
+                strict=True,
+            )
+        ]
 
     # -- forgetting ----------------------------------------------------------------------------
 
