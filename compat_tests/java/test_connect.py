@@ -165,4 +165,4 @@ def test_lines_go_from_file_to_file_through_restarts(
         eventually(lambda name=name: worker.is_running(name), f"{name} runs again", timeout_s=60)
     all_arrived("after the worker was killed")
     assert list(dict.fromkeys(arrived())) == written
-    assert sorted(worker.ask("/connectors")) == ["sink", "source"]  # type: ignore[call-overload]
+    assert sorted(worker.ask("/connectors")) == ["sink", "source"]

@@ -62,7 +62,7 @@ class TestRskafka(ProgramSuite):
         client: Client,
         broker: Broker,
         topic: str,
-        fresh_name: FreshName,  # noqa: ARG002
+        fresh_name: FreshName,  # noqa: ARG002  # the scenarios' signature
     ) -> None:
         records = [Record(b"%d" % i, b"k", (("h", b"%d" % i),)) for i in range(1000)]
         client.produce(topic, records, codec="lz4")
