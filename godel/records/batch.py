@@ -118,6 +118,19 @@ class Record(NamedTuple):
     headers: list[tuple[str, bytes | None]]
 
 
+class RecordSpan(NamedTuple):
+    """Where a record is in its block, and what compaction decides by."""
+
+    start: int
+    timestamp_end: int
+    """Behind the timestamp delta: what follows does not depend on the batch's base timestamp."""
+    end: int
+    timestamp_delta: int
+    offset_delta: int
+    key: bytes | None
+    has_value: bool
+
+
 class EndMarker(NamedTuple):
     """What the control record at the end of a transaction says."""
 
@@ -224,6 +237,38 @@ def parse_records(block: bytes, header: BatchHeader) -> Iterator[Record]:
                 Record, (base_offset + offset_delta, timestamp, key, value, headers)
             )
             yield record
+    except IndexError:
+        raise CorruptBatch("a record runs past the end of its batch") from None
+    if at != size:
+        raise CorruptBatch(f"{size - at} bytes follow the last record")
+
+
+def record_spans(block: bytes, header: BatchHeader) -> Iterator[RecordSpan]:
+    """The records of an uncompressed block without their values and headers."""
+    previous_delta, at = -1, 0
+    last_offset_delta, size = header.last_offset_delta, len(block)
+    try:
+        for _ in range(header.records_count):
+            start = at
+            length, at = _read_varint(block, at)
+            end = at + length
+            if length < 0 or end > size:
+                raise CorruptBatch(f"record length {length} with {size - at} bytes left")
+            timestamp_delta, timestamp_end = _read_varint(block, at + 1, 64)
+            offset_delta, at = _read_varint(block, timestamp_end)
+            if not previous_delta < offset_delta <= last_offset_delta:
+                raise CorruptBatch(f"offset delta {offset_delta} after {previous_delta}")
+            previous_delta = offset_delta
+            key, at = _read_bytes(block, at, end)
+            value_length, at = _read_varint(block, at)
+            if value_length < -1 or at + max(value_length, 0) >= end:
+                raise CorruptBatch(f"a value of {value_length} bytes with {end - at} left")
+            span: RecordSpan = _new_tuple(
+                RecordSpan,
+                (start, timestamp_end, end, timestamp_delta, offset_delta, key, value_length >= 0),
+            )
+            yield span
+            at = end
     except IndexError:
         raise CorruptBatch("a record runs past the end of its batch") from None
     if at != size:

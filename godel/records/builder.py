@@ -11,7 +11,9 @@ from typing import NamedTuple, TypeAlias
 
 from godel.records.batch import (
     ATTRIBUTES_OFFSET,
+    COMPRESSION_MASK,
     CONTROL_BIT,
+    DELETE_HORIZON_BIT,
     HEADER,
     HEADER_SIZE,
     LENGTH_PREFIX_SIZE,
@@ -19,8 +21,11 @@ from godel.records.batch import (
     MAGIC,
     NO_PRODUCER_ID,
     NO_SEQUENCE,
+    NO_TIMESTAMP,
     TRANSACTIONAL_BIT,
+    BatchHeader,
     EndMarker,
+    RecordSpan,
 )
 from godel.records.compression import Compression, compress
 from godel.records.crc import crc32c
@@ -132,6 +137,54 @@ def seal_batch(
     batch[HEADER_SIZE:] = stored_block
     write_crc(batch)
     return bytes(batch)
+
+
+def rebuild_batch(
+    header: BatchHeader, block: bytes, kept: Sequence[RecordSpan], *, delete_horizon_ms: int | None
+) -> bytes:
+    """The batch with only the records in `kept` (KIP-534); Kafka's `MemoryRecords.filterTo`.
+
+    Offsets, sequences and codec stay. `delete_horizon_ms`: the horizon that the batch gets now, in
+    place of its base timestamp; None leaves what it has. Without records only a header stays.
+    """
+    attributes, base_timestamp = header.attributes, header.base_timestamp
+    max_timestamp = header.max_timestamp
+    if not kept:
+        attributes &= ~(COMPRESSION_MASK | DELETE_HORIZON_BIT)
+        stored, base_timestamp = b"", NO_TIMESTAMP
+    else:
+        if not header.has_log_append_time:
+            max_timestamp = base_timestamp + max(span.timestamp_delta for span in kept)
+        if delete_horizon_ms is None:
+            records = b"".join([block[span.start : span.end] for span in kept])
+        else:
+            records = _with_base_timestamp(block, kept, base_timestamp - delete_horizon_ms)
+            attributes |= DELETE_HORIZON_BIT
+            base_timestamp = delete_horizon_ms
+        stored = compress(header.compression, records)
+    return seal_batch(
+        stored,
+        base_offset=header.base_offset,
+        leader_epoch=header.partition_leader_epoch,
+        attributes=attributes,
+        last_offset_delta=header.last_offset_delta,
+        base_timestamp=base_timestamp,
+        max_timestamp=max_timestamp,
+        producer=(header.producer_id, header.producer_epoch, header.base_sequence),
+        records_count=len(kept),
+    )
+
+
+def _with_base_timestamp(block: bytes, kept: Sequence[RecordSpan], shift_ms: int) -> bytes:
+    """The records with timestamps that count from a base `shift_ms` earlier."""
+    records = bytearray()
+    for span in kept:
+        delta = _varint(span.timestamp_delta + shift_ms)
+        records += _varint(1 + len(delta) + span.end - span.timestamp_end)
+        records.append(0)  # attributes
+        records += delta
+        records += block[span.timestamp_end : span.end]
+    return bytes(records)
 
 
 def write_crc(batch: bytearray) -> None:

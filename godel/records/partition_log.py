@@ -66,6 +66,13 @@ class LogDirectory(NamedTuple):
     usable_bytes: int
 
 
+class CleanerLimits(NamedTuple):
+    """What one compaction may use."""
+
+    dedupe_buffer_bytes: int
+    max_bytes_per_second: float
+
+
 class PartitionLog(Protocol):
     """One partition's batches. One owner (its `broker.partition.Partition`), one event loop."""
 
@@ -188,6 +195,29 @@ class LogStore(Protocol):
 
     def set_aside_strays(self, known: Collection[TopicPartition]) -> None:
         """At the start: whatever is kept of partitions that do not exist is never served."""
+        ...
+
+    def dirtiness(self, partition: TopicPartition, *, upper_bound: int) -> float | None:
+        """The share of an open log, up to 1, that is worth compacting; None: leave it alone.
+
+        Only what lies below `upper_bound` counts (the last stable offset). Raises `StorageFailed`.
+        """
+        ...
+
+    async def compact(
+        self,
+        partition: TopicPartition,
+        *,
+        upper_bound: int,
+        producers: Sequence[ProducerEntry],
+        limits: CleanerLimits,
+    ) -> bool:
+        """Compact what is dirty in an open log. `producers`: whose last batches must stay.
+
+        False: the log has changed meanwhile, or was closed; it may be tried again later. Raises
+        `StorageFailed` when that cannot be done; the log is left out from then on, but goes on
+        being written and read.
+        """
         ...
 
     def delete(self, partition: TopicPartition, config: TopicConfig) -> None:

@@ -38,11 +38,11 @@ def write_atomically(files: Files, path: str, data: bytes, *, is_durable: bool =
         files.sync_folder(parent(path))
 
 
-def write_lines(files: Files, path: str, lines: Iterable[str]) -> None:
+def write_lines(files: Files, path: str, lines: Iterable[str], *, is_durable: bool = True) -> None:
     """Write a checkpoint of these lines."""
     entries = list(lines)
     text = "\n".join([VERSION, str(len(entries)), *entries]) + "\n"
-    write_atomically(files, path, text.encode())
+    write_atomically(files, path, text.encode(), is_durable=is_durable)
 
 
 def read_lines(files: Files, path: str) -> list[str]:
@@ -61,7 +61,13 @@ def read_lines(files: Files, path: str) -> list[str]:
     return entries
 
 
-def write_offsets(files: Files, path: str, offsets: Mapping[TopicPartition, int]) -> None:
+def write_offsets(
+    files: Files,
+    path: str,
+    offsets: Mapping[TopicPartition, int],
+    *,
+    is_durable: bool = True,
+) -> None:
     """Write one offset per partition."""
     write_lines(
         files,
@@ -70,6 +76,7 @@ def write_offsets(files: Files, path: str, offsets: Mapping[TopicPartition, int]
             f"{partition.topic} {partition.partition} {offset}"
             for partition, offset in sorted(offsets.items())
         ),
+        is_durable=is_durable,
     )
 
 

@@ -64,6 +64,8 @@ class DataDirectory:
         self.recovery_points: dict[TopicPartition, int] = {}
         self.log_start_offsets: dict[TopicPartition, int] = {}
         self.high_watermarks: dict[TopicPartition, int] = {}
+        self.clean_offsets: dict[TopicPartition, int] = {}
+        """How far each log is compacted. Lost, the next compaction begins at the log's start."""
 
     @classmethod
     def open(
@@ -222,6 +224,12 @@ class DataDirectory:
         self.recovery_points = self._read_offsets(layout.RECOVERY_POINT_CHECKPOINT)
         self.log_start_offsets = self._read_offsets(layout.LOG_START_CHECKPOINT)
         self.high_watermarks = self._read_offsets(layout.HIGH_WATERMARK_CHECKPOINT)
+        try:
+            path = join(self.path, layout.CLEANER_CHECKPOINT)
+            self.clean_offsets = read_offsets(self.files, path)
+        except DamagedCheckpoint as damage:
+            self.problems.append(f"{damage}; every log counts as not compacted")
+            self._are_checkpoints_stale = True
         if self.files.exists(marker):
             self.files.remove(marker)
         self.files.sync_folder(self.path)
@@ -243,7 +251,8 @@ class DataDirectory:
     def _forget_missing(self) -> None:
         """A folder that is not there has no offsets; one made later under its name begins anew."""
         there = set(self.partitions())
-        for partition in {*self.log_start_offsets, *self.recovery_points} - there:
+        known = {*self.log_start_offsets, *self.recovery_points, *self.clean_offsets}
+        for partition in known - there:
             self._forget(partition)
 
     # Partitions
@@ -331,7 +340,7 @@ class DataDirectory:
 
     def _forget(self, partition: TopicPartition) -> None:
         self.high_watermarks.pop(partition, None)
-        for offsets in (self.log_start_offsets, self.recovery_points):
+        for offsets in (self.log_start_offsets, self.recovery_points, self.clean_offsets):
             if offsets.pop(partition, None) is not None:
                 self._are_checkpoints_stale = True
 
@@ -351,6 +360,12 @@ class DataDirectory:
         self._write_positions()
         self._write_offsets(layout.HIGH_WATERMARK_CHECKPOINT, self.high_watermarks)
 
+    def note_clean(self, partition: TopicPartition, clean_offset: int) -> None:
+        """Write down how far a log is compacted; not synced, it may get lost. Raises OSError."""
+        self.clean_offsets[partition] = clean_offset
+        path = join(self.path, layout.CLEANER_CHECKPOINT)
+        write_offsets(self.files, path, self.clean_offsets, is_durable=False)
+
     def write_log_starts(self, logs: Mapping[TopicPartition, Log]) -> None:
         """Write where the open logs begin. Raises OSError."""
         self._note_log_starts(logs)
@@ -366,6 +381,7 @@ class DataDirectory:
     def _write_positions(self) -> None:
         self._write_offsets(layout.LOG_START_CHECKPOINT, self.log_start_offsets)
         self._write_offsets(layout.RECOVERY_POINT_CHECKPOINT, self.recovery_points)
+        self._write_offsets(layout.CLEANER_CHECKPOINT, self.clean_offsets)
         self._are_checkpoints_stale = False
 
     def _write_offsets(self, name: str, offsets: Mapping[TopicPartition, int]) -> None:

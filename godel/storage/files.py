@@ -80,6 +80,10 @@ class Files(Protocol):
     is_inline: bool
     """`sync` costs nothing: no worker thread is worth its while."""
 
+    def another(self) -> Files:
+        """A door to the same files for use in one other thread."""
+        ...
+
     def open(self, path: str, size_bytes: int | None = None) -> File:
         """Name a file; `size_bytes` spares asking the file system for what is known already."""
         ...
@@ -301,6 +305,9 @@ class RealFiles:
     def forget(self, file: RealFile) -> None:
         with contextlib.suppress(ValueError):
             self._open_files.remove(file)
+
+    def another(self) -> RealFiles:
+        return RealFiles(FEWEST_OPEN)
 
     def open(self, path: str, size_bytes: int | None = None) -> RealFile:
         if size_bytes is None:

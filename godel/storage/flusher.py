@@ -39,6 +39,35 @@ def pin(files: Sequence[File]) -> None:
         raise
 
 
+class Unsynced:
+    """What a log has written and not synced yet."""
+
+    __slots__ = ("files", "folders")
+
+    def __init__(self, folders: Iterable[str]) -> None:
+        self.files: dict[File, None] = {}
+        self.folders: dict[str, None] = dict.fromkeys(folders)
+
+    def add(self, *files: File) -> None:
+        self.files.update(dict.fromkeys(files))
+
+    def add_folders(self, *folders: str) -> None:
+        self.folders.update(dict.fromkeys(folders))
+
+    def forget(self, files: Iterable[File]) -> None:
+        for file in files:
+            self.files.pop(file, None)
+
+    def plan(self, active: File, up_to: int) -> SyncPlan:
+        """Hand out all of it and the active segment's file, pinned. Raises OSError."""
+        self.add(active)
+        plan = SyncPlan(tuple(self.files), tuple(self.folders), up_to)
+        pin(plan.files)
+        self.files.clear()
+        self.folders.clear()
+        return plan
+
+
 class Syncable(Protocol):
     """A log, as the flusher sees it."""
 

@@ -26,8 +26,8 @@ from godel.records.partition_log import (
     TimestampOffset,
 )
 from godel.storage import recovery, retention, timestamps
-from godel.storage.files import File, Files, parent
-from godel.storage.flusher import Flusher, FlushWaiters, SyncPlan, failed_future, pin
+from godel.storage.files import Files, parent
+from godel.storage.flusher import Flusher, FlushWaiters, SyncPlan, Unsynced, failed_future
 from godel.storage.log_config import LONGEST_TIMER_MS, LogConfig
 from godel.storage.offset_index import MAX_RELATIVE_OFFSET
 from godel.storage.segment import Segment, create_segment, limit_indexes
@@ -61,7 +61,7 @@ class Log:
         self._flusher = flusher
         self._clock = clock
         self._randomness = randomness
-        self._config = config
+        self.config = config
         self._segments = loaded.segments
         self._bases = [segment.base_offset for segment in loaded.segments]
         self._active = loaded.segments[-1]
@@ -70,13 +70,13 @@ class Log:
         self._end = loaded.end_offset
         self._sidecars = SidecarFiles(files, folder, loaded.snapshot_offsets)
         self._size_bytes = sum(segment.size_bytes for segment in loaded.segments)
-        self._unsynced_files: dict[File, None] = {}
-        self._unsynced_folders: dict[str, None] = dict.fromkeys(loaded.unsynced_folders)
+        self._unsynced = Unsynced(loaded.unsynced_folders)
         self._waiters = FlushWaiters()
         self._is_sync_asked = False
         self._flush_timer: Timer | None = None
         self._failure: str | None = None
         self._is_closed = False
+        self.is_swapping = False  # by compaction: nothing is deleted meanwhile
         self._adopt_config(config)
         self._check_order()
 
@@ -160,12 +160,12 @@ class Log:
             self._ask_for_sync()
 
     def _adopt_config(self, config: LogConfig) -> None:
-        self._config = config
+        self.config = config
         self._is_durable = not config.write_caching
         self._active.roll_jitter_ms = self._jitter_ms()
 
     def _jitter_ms(self) -> int:
-        limit_ms = min(self._config.segment_jitter_ms, self._config.segment_ms)
+        limit_ms = min(self.config.segment_jitter_ms, self.config.segment_ms)
         return self._randomness.below(limit_ms) if limit_ms > 0 and self._randomness else 0
 
     # Appending
@@ -182,9 +182,9 @@ class Log:
         max_timestamp = header.max_timestamp
         try:
             if segment.file.size and (
-                segment.file.size + size_bytes > self._config.segment_bytes
+                segment.file.size + size_bytes > self.config.segment_bytes
                 or last_offset - segment.base_offset > MAX_RELATIVE_OFFSET
-                or segment.is_due(max_timestamp, self._clock, self._config)
+                or segment.is_due(max_timestamp, self._clock, self.config)
             ):
                 segment = self.roll()
             segment.append(
@@ -209,18 +209,17 @@ class Log:
         if self.on_roll is not None:
             self.on_roll()
         closing = self._active
-        for file in (closing.file, *closing.finish()):
-            self._unsynced_files[file] = None
+        self._unsynced.add(closing.file, *closing.finish())
         segment = create_segment(
             self._files,
             self.folder,
             self._end,
-            config=self._config,
+            config=self.config,
             created_ms=self._clock.now_ms(),
             roll_jitter_ms=self._jitter_ms(),
         )
         limit_indexes(self._segments)
-        self._unsynced_folders[self.folder] = None
+        self._unsynced.add_folders(self.folder)
         self._segments.append(segment)
         self._bases.append(segment.base_offset)
         self._active = segment
@@ -255,11 +254,11 @@ class Log:
 
     def _note_cached(self) -> None:
         """After an append that need not be synced: `flush.messages` and `flush.ms`."""
-        if self._end - self._flushed >= self._config.flush_messages:
+        if self._end - self._flushed >= self.config.flush_messages:
             if not self._is_sync_asked:
                 self._ask_for_sync()
-        elif self._flush_timer is None and self._config.flush_ms <= LONGEST_TIMER_MS:
-            self._flush_timer = self._clock.call_later(self._config.flush_ms, self._flush_is_due)
+        elif self._flush_timer is None and self.config.flush_ms <= LONGEST_TIMER_MS:
+            self._flush_timer = self._clock.call_later(self.config.flush_ms, self._flush_is_due)
 
     def _flush_is_due(self) -> None:
         self._flush_timer = None
@@ -269,20 +268,15 @@ class Log:
     def begin_sync(self) -> SyncPlan | None:
         """For the flusher: what is unsynced now, pinned."""
         self._is_sync_asked = False
-        if self._failure is not None or not (self._end > self._flushed or self._unsynced_files):
+        if self._failure is not None or not (self._end > self._flushed or self._unsynced.files):
             return None
-        active = self._active
-        self._unsynced_files[active.file] = None
-        files, folders = tuple(self._unsynced_files), tuple(self._unsynced_folders)
         try:
-            pin(files)
+            plan = self._unsynced.plan(self._active.file, self._end)
         except OSError as failure:
             self._fence("sync", failure)
             return None
-        self._unsynced_files.clear()
-        self._unsynced_folders.clear()
-        active.remember(self._end, active.size_bytes)
-        return SyncPlan(files, folders, self._end)
+        self._active.remember(self._end, self._active.size_bytes)
+        return plan
 
     def end_sync(self, plan: SyncPlan, failure: OSError | None) -> None:
         """For the flusher: the plan was carried out, or not."""
@@ -391,13 +385,13 @@ class Log:
 
     def apply_retention(self, *, upper_bound: int) -> list[retention.Deletion]:
         """Delete what retention and the log start allow, up to `upper_bound` (high watermark)."""
-        if self._failure is not None:
+        if self._failure is not None or self.is_swapping:
             return []
         with self._reading():
             facts = [retention.facts(segment) for segment in self._segments]
         plan = retention.plan(
             facts,
-            self._config,
+            self.config,
             now_ms=self._clock.now_ms(),
             log_start_offset=self._log_start,
             upper_bound=upper_bound,
@@ -412,22 +406,28 @@ class Log:
         return plan
 
     def _delete_oldest(self) -> None:
-        segment = self._segments[0]
-        retention.delete(
-            self._files,
-            self.folder,
-            segment,
-            clock=self._clock,
-            delay_ms=self._config.file_delete_delay_ms,
-        )
+        self._let_go(self._segments[0])
+        self._size_bytes -= self._segments[0].size_bytes
         del self._segments[0], self._bases[0]
-        self._size_bytes -= segment.size_bytes
-        for file in segment.files():
-            self._unsynced_files.pop(file, None)
-        segment.close()
         self.truncate_prefix(self._segments[0].base_offset)
-        self._unsynced_folders[self.folder] = None
         self._sidecars.forget_snapshots(self._bases)
+
+    def _let_go(self, segment: Segment) -> None:
+        """Delete a segment's files."""
+        delay_ms = self.config.file_delete_delay_ms
+        retention.delete(self._files, segment, clock=self._clock, delay_ms=delay_ms)
+        self._unsynced.add_folders(self.folder)
+        self._unsynced.forget(segment.files())
+        segment.close()
+
+    def replace_segments(self, old: Sequence[Segment], new: Segment) -> None:
+        """Let a compacted copy take the place of what it was made from. Raises OSError."""
+        first = self._segments.index(old[0])
+        self._segments[first : first + len(old)] = [new]
+        self._bases[first : first + len(old)] = [new.base_offset]
+        self._size_bytes = sum(segment.size_bytes for segment in self._segments)
+        for segment in reversed(old):
+            self._let_go(segment)
 
     # What the broker keeps beside the batches
 
@@ -437,8 +437,8 @@ class Log:
         return self._sidecars.topic_id()
 
     def _write_topic_id(self, topic_id: TopicId) -> None:
-        self._unsynced_files[self._sidecars.write_topic_id(topic_id)] = None
-        self._unsynced_folders.update(dict.fromkeys([self.folder, parent(self.folder)]))
+        self._unsynced.add(self._sidecars.write_topic_id(topic_id))
+        self._unsynced.add_folders(self.folder, parent(self.folder))
 
     def leader_epochs(self) -> list[EpochStart]:
         """The checkpointed epochs, and those that recovery saw beyond them."""
@@ -461,8 +461,8 @@ class Log:
             file = self._sidecars.write_producers(self._end, producers, self._bases)
         except OSError as failure:
             raise self._fence("snapshot", failure) from failure
-        self._unsynced_files[file] = None
-        self._unsynced_folders[self.folder] = None
+        self._unsynced.add(file)
+        self._unsynced.add_folders(self.folder)
 
     # The end
 
@@ -481,8 +481,7 @@ class Log:
             return
         try:
             if self._failure is None:
-                for file in self._active.finish():
-                    self._unsynced_files[file] = None
+                self._unsynced.add(*self._active.finish())
                 self._flusher.flush_now(self)
         except OSError as failure:
             self._fence("close", failure)

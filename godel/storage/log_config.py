@@ -23,6 +23,12 @@ class LogConfig:
     retention_bytes: int = -1
     is_deleted: bool = True
     """`cleanup.policy` contains `delete`: retention by time and size applies."""
+    is_compacted: bool = False
+    """`cleanup.policy` contains `compact`."""
+    min_cleanable_dirty_ratio: float = 0.5
+    min_compaction_lag_ms: int = 0
+    max_compaction_lag_ms: int = NEVER
+    delete_retention_ms: int = 86_400_000
     file_delete_delay_ms: int = 60_000
     flush_messages: int = NEVER
     flush_ms: int = NEVER

@@ -6,14 +6,19 @@ of the same name has left behind: it is set aside, never served as the new topic
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import contextlib
+import struct
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from structlog.typing import FilteringBoundLogger
 
 from godel.clock import Clock, Randomness
 from godel.config.topic import TopicConfig
-from godel.errors import StorageFailed
-from godel.records.partition_log import LogDirectory
+from godel.errors import CorruptBatch, StorageFailed
+from godel.records.partition_log import CleanerLimits, LogDirectory, ProducerEntry
+from godel.storage import compaction
+from godel.storage.cleaner import Abandoned, Cleaner, dirt_of
+from godel.storage.compaction import Dirt
 from godel.storage.data_directory import DataDirectory, DataDirectoryError
 from godel.storage.files import UNKNOWN_SPACE
 from godel.storage.flusher import Flusher
@@ -40,6 +45,9 @@ class LocalLogStore:
         self._randomness = randomness
         self._log = log
         self._logs: dict[TopicPartition, Log] = {}
+        self._cleaner = Cleaner(directory.files, clock)
+        self._uncleanable: set[TopicPartition] = set()
+        """Compacting them has failed: not tried again before the next start."""
 
     def open(self, partition: TopicPartition, topic_id: TopicId, config: TopicConfig) -> Log:
         """See `LogStore.open`."""
@@ -97,8 +105,68 @@ class LocalLogStore:
         if log is not None:
             log.configure(log_config(config))
 
+    def dirtiness(self, partition: TopicPartition, *, upper_bound: int) -> float | None:
+        """See `LogStore.dirtiness`."""
+        log = self._logs.get(partition)
+        if log is None or not log.config.is_compacted or partition in self._uncleanable:
+            return None
+        with self._refusing(partition):
+            found = self._dirt(partition, log, upper_bound)
+            if found is not None and compaction.is_worthwhile(found, log.config):
+                return found.ratio
+        return None
+
+    async def compact(
+        self,
+        partition: TopicPartition,
+        *,
+        upper_bound: int,
+        producers: Sequence[ProducerEntry],
+        limits: CleanerLimits,
+    ) -> bool:
+        """See `LogStore.compact`."""
+        log = self._logs[partition]
+
+        def note(clean_offset: int) -> None:
+            if self._logs.get(partition) is log:
+                self._directory.note_clean(partition, clean_offset)
+
+        with self._refusing(partition), contextlib.suppress(Abandoned):
+            found = self._dirt(partition, log, upper_bound)
+            if found is not None:
+                done = await self._cleaner.compact(
+                    log, found, limits=limits, producers=producers, on_progress=note
+                )
+                self._log.info("log_compacted", partition=str(partition), **done._asdict())
+                return True
+        return False
+
+    def _dirt(self, partition: TopicPartition, log: Log, upper_bound: int) -> Dirt | None:
+        return dirt_of(
+            log,
+            self._directory.clean_offsets.get(partition),
+            upper_bound=upper_bound,
+            now_ms=self._clock.now_ms(),
+        )
+
+    @contextlib.contextmanager
+    def _refusing(self, partition: TopicPartition) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, CorruptBatch, OverflowError, struct.error) as failure:
+            self._uncleanable.add(partition)
+            raise StorageFailed(
+                f"{partition} cannot be compacted before the broker is started again: {failure}"
+            ) from failure
+        except Abandoned:
+            raise
+        except Exception:
+            self._uncleanable.add(partition)
+            raise
+
     def delete(self, partition: TopicPartition, config: TopicConfig) -> None:
         """See `LogStore.delete`."""
+        self._uncleanable.discard(partition)
         log = self._logs.pop(partition, None)
         if log is not None:
             log.abandon("the topic was deleted")
@@ -142,6 +210,7 @@ class LocalLogStore:
 
     async def close(self, high_watermarks: Mapping[TopicPartition, int]) -> bool:
         """See `LogStore.close`."""
+        self._cleaner.close()
         return self._directory.close(self._logs, high_watermarks)
 
 
@@ -149,7 +218,7 @@ def log_config(config: TopicConfig) -> LogConfig:
     """What `storage/` needs of a topic's settings."""
     return LogConfig(
         segment_bytes=config.segment_bytes,
-        segment_ms=config.segment_ms,
+        segment_ms=_segment_ms(config),
         segment_jitter_ms=config.segment_jitter_ms,
         segment_index_bytes=config.segment_index_bytes,
         index_interval_bytes=config.index_interval_bytes,
@@ -157,8 +226,20 @@ def log_config(config: TopicConfig) -> LogConfig:
         retention_ms=config.retention_ms,
         retention_bytes=config.retention_bytes,
         is_deleted="delete" in config.cleanup_policy,
+        is_compacted=config.is_compacted,
+        min_cleanable_dirty_ratio=config.min_cleanable_dirty_ratio,
+        min_compaction_lag_ms=config.min_compaction_lag_ms,
+        max_compaction_lag_ms=config.max_compaction_lag_ms,
+        delete_retention_ms=config.delete_retention_ms,
         file_delete_delay_ms=config.file_delete_delay_ms,
         flush_messages=config.flush_messages,
         flush_ms=config.flush_ms,
         write_caching=config.write_caching,
     )
+
+
+def _segment_ms(config: TopicConfig) -> int:
+    """The active segment is not compacted: it must end in time for max.compaction.lag.ms."""
+    if config.is_compacted:
+        return min(config.segment_ms, config.max_compaction_lag_ms)
+    return config.segment_ms

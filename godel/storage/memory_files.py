@@ -96,6 +96,9 @@ class MemoryFiles:
     def __init__(self) -> None:
         self._root = FolderNode()
 
+    def another(self) -> MemoryFiles:
+        return self
+
     def open(self, path: str, size_bytes: int | None = None) -> MemoryFile:
         if size_bytes is None:
             node = self._find(path)

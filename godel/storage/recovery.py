@@ -22,6 +22,7 @@ from godel.storage.files import Files, join, parent
 from godel.storage.log_config import LogConfig
 from godel.storage.offset_index import MAX_RELATIVE_OFFSET
 from godel.storage.segment import Segment, create_segment
+from godel.storage.swap import complete_swaps
 
 SCAN_BYTES = 1 << 20
 SEARCH_BYTES = 64 << 20
@@ -159,6 +160,8 @@ def load(
         is_new = True
     else:
         is_new = False
+    if complete_swaps(files, folder, names):
+        names = files.list_files(folder)
     names = _remove_leftovers(files, folder, names)
     found = [parsed for name in names if (parsed := layout.parse_segment_file(name)) is not None]
     bases = sorted(base for base, suffix in found if suffix == layout.LOG)

@@ -85,11 +85,11 @@ def plan(
     return deletions
 
 
-def delete(files: Files, folder: str, segment: Segment, *, clock: Clock, delay_ms: float) -> None:
+def delete(files: Files, segment: Segment, *, clock: Clock, delay_ms: float) -> None:
     """Rename a segment's files, the log itself first, and have them unlinked after the delay."""
     renamed = []
     for suffix in layout.SEGMENT_SUFFIXES:
-        path = join(folder, layout.segment_file(segment.base_offset, suffix))
+        path = segment.path(suffix)
         with contextlib.suppress(FileNotFoundError):
             files.replace(path, path + layout.DELETED)
             renamed.append(path + layout.DELETED)

@@ -51,6 +51,7 @@ class Segment:
 
     __slots__ = (
         "_boundaries",
+        "_ending",
         "_files",
         "_folder",
         "_index_interval_bytes",
@@ -77,8 +78,10 @@ class Segment:
         is_new: bool = False,
         created_ms: int = 0,
         roll_jitter_ms: int = 0,
+        ending: str = "",
     ) -> None:
         self._files = files
+        self._ending = ending
         self._folder = folder
         self._index_interval_bytes = index_interval_bytes
         self.base_offset = base_offset
@@ -96,7 +99,13 @@ class Segment:
             self.start_indexes()
 
     def path(self, suffix: str) -> str:
-        return join(self._folder, layout.segment_file(self.base_offset, suffix))
+        return join(self._folder, layout.segment_file(self.base_offset, suffix) + self._ending)
+
+    def renamed(self, ending: str) -> None:
+        """Its files have this ending now."""
+        before, self._ending = self._ending, ending
+        for file in self.files():
+            file.path = file.path.removesuffix(before) + ending
 
     @property
     def size_bytes(self) -> int:
@@ -424,11 +433,9 @@ class Segment:
 
     def forget_indexes(self) -> None:
         """Give the memory of the indexes back; what was not written yet is written."""
-        if self._offset_index is not None and self._time_index is not None:
-            self.write_indexes()
-            self._offset_index.close()
-            self._time_index.close()
-            self._offset_index = self._time_index = None
+        for file in self.write_indexes():
+            file.close()
+        self._offset_index = self._time_index = None
 
     def _note_timestamp(self) -> None:
         if self._largest is not None and self._largest[0] > NO_TIMESTAMP:
@@ -455,10 +462,8 @@ class Segment:
 
     def close(self) -> None:
         """Let the descriptors go."""
-        self.file.close()
-        if self._offset_index is not None and self._time_index is not None:
-            self._offset_index.close()
-            self._time_index.close()
+        for file in self.files():
+            file.close()
 
 
 def create_segment(

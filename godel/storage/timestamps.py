@@ -44,7 +44,32 @@ def largest(segments: Sequence[Segment], start: int, upper_bound: int) -> Timest
         return None
     segment, timestamp_ms, offset = best
     batch = next(_batches(segment, offset, upper_bound))
-    return _in_batch(segment, batch, timestamp_ms, start)
+    found_record = _in_batch(segment, batch, timestamp_ms, start)
+    return found_record or _largest_record(segments, start, upper_bound)
+
+
+def _largest_record(
+    segments: Sequence[Segment], start: int, upper_bound: int
+) -> TimestampOffset | None:
+    """The same the long way: compaction has left a header without records, which says nothing."""
+    best: TimestampOffset | None = None
+    for segment in segments:
+        if segment.next_offset <= start or segment.base_offset >= upper_bound:
+            continue
+        for batch in _batches(segment, max(start, segment.base_offset), upper_bound):
+            if best is None or batch.max_timestamp > best.timestamp_ms:
+                floor_ms = -1 if best is None else best.timestamp_ms + 1
+                best = _largest_in_batch(segment, batch, floor_ms, start) or best
+    return best
+
+
+def _largest_in_batch(
+    segment: Segment, batch: WalkedBatch, floor_ms: int, start: int
+) -> TimestampOffset | None:
+    best, found = None, _in_batch(segment, batch, floor_ms, start)
+    while found is not None:
+        best, found = found, _in_batch(segment, batch, found.timestamp_ms + 1, start)
+    return best
 
 
 def _largest_in(segment: Segment, start: int, upper_bound: int) -> tuple[int, int] | None:
@@ -78,7 +103,8 @@ def _in_batch(
     data = memoryview(segment.file.pread(batch.position, batch.size_bytes))
     header = parse_header(data)
     epoch = header.partition_leader_epoch
-    if header.has_log_append_time:
+    is_whole = header.records_count == header.last_offset_delta + 1
+    if header.has_log_append_time and is_whole:
         return TimestampOffset(max(header.base_offset, start), header.max_timestamp, epoch)
     for record in iterate_records(data):
         if record.timestamp >= timestamp_ms and record.offset >= start:

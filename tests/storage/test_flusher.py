@@ -168,6 +168,6 @@ async def test_a_cached_log_turned_durable_is_synced() -> None:
     append_values(log, 1)
     await turns()
     assert log.flushed_offset == 0
-    log.configure(open_log(FaultyFiles(), "other")._config)
+    log.configure(open_log(FaultyFiles(), "other").config)
     await turns()
     assert log.flushed_offset == 1
