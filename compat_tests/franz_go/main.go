@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -423,9 +422,5 @@ func readAndCommit(polling context.Context, consumer *kgo.Client) {
 		read = append(read, positionOf(record))
 	}
 	program.TellRead(read)
-	if err := consumer.CommitUncommittedOffsets(context.Background()); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return
-	}
-	program.TellCommitted()
+	program.TellCommitted(consumer.CommitUncommittedOffsets(context.Background()))
 }

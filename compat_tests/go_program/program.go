@@ -272,7 +272,10 @@ func TellRead(read []Position) {
 	printLine(map[string]any{"read": read})
 }
 
-// TellCommitted prints that all that was read so far is committed.
-func TellCommitted() {
-	printLine(map[string]any{"committed": true})
+// TellCommitted prints whether all that was read so far is committed; if not, it may be read again.
+func TellCommitted(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+	}
+	printLine(map[string]any{"committed": err == nil})
 }

@@ -435,11 +435,7 @@ func (c *client) Member(m program.Membership) error {
 
 func tellReadAndCommit(message kafka.Message, commit func() error) {
 	program.TellRead([]program.Position{positionOf(message)})
-	if err := commit(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return
-	}
-	program.TellCommitted()
+	program.TellCommitted(commit())
 }
 
 func (c *client) memberOfGenerations(reading context.Context, m program.Membership) error {

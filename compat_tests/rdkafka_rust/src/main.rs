@@ -404,9 +404,10 @@ fn member(bootstrap: &str, group: &str, topic: &str, assignor: &str, instance: O
             continue;
         };
         println!("{}", json!({ "read": [[message.partition(), message.offset()]] }));
-        match consumer.commit_message(&message, CommitMode::Sync) {
-            Ok(()) => println!("{}", json!({ "committed": true })),
-            Err(error) => eprintln!("{error}"),
+        let committed = consumer.commit_message(&message, CommitMode::Sync);
+        if let Err(error) = &committed {
+            eprintln!("{error}");
         }
+        println!("{}", json!({ "committed": committed.is_ok() }));
     }
 }
