@@ -80,7 +80,7 @@ def tools(runner: ToolRunner, bootstrap: str) -> Tools:
 @pytest.fixture
 def topic(tools: Tools, fresh_name: FreshName) -> str:
     name = fresh_name("tools")
-    tools.outside.create_topic(name)
+    tools.outside.create_topic(name, configs={"retention.ms": "-1"})  # the records are old
     for hour in range(3):
         records = [Record(b"x", timestamp_ms=NOON_MS + hour * HOUR_MS)] * 3
         tools.outside.produce(name, records)
