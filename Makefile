@@ -21,6 +21,7 @@ help:
 	@echo 'make test         make check, the slow tests, and that the generated docs are fresh'
 	@echo 'make check        ruff, mypy --strict, import-linter, house rules, unit tests: under a minute'
 	@echo 'make compat       real clients against a real broker (CLIENT=... for one of them)'
+	@echo 'make compat-all every client, Go, Rust, Node and old Java ones too; make compat-suites: theirs'
 	@echo 'make fuzz         property tests, many more examples (SEED=... repeats a run, FUZZ_FACTOR=20)'
 	@echo 'make bench-quick  three minutes of measurements; make bench: all of them'
 	@echo 'make docs         write the generated pages; make format: ruff format and fix'
@@ -91,10 +92,24 @@ format: $(VENV)/.test
 
 # --- real clients and measurements ----------------------------------------------------------------
 
+# The clients of `make compat`, which CI runs. The others need Go, Rust, Node and a compiler as well.
+COMPAT := kafka_python confluent_kafka aiokafka kcat java test_flights.py test_sigkill.py
+
 .PHONY: compat
 compat: $(VENV)/.test
 	$(BIN)/python -m compat_tests.setup
+	$(PYTEST) $(addprefix compat_tests/,$(or $(CLIENT),$(COMPAT))) $(ARGS)
+
+.PHONY: compat-all
+compat-all: $(VENV)/.test
+	$(BIN)/python -m compat_tests.setup --all
 	$(PYTEST) compat_tests/$(CLIENT) $(ARGS)
+
+# What other people's test suites give, held against compat_tests/EXPECTED.md; SUITE=... for one.
+.PHONY: compat-suites
+compat-suites: $(VENV)/.compat
+	$(BIN)/python -m compat_tests.setup
+	$(BIN)/python -m compat_tests.suites $(SUITE) --check
 
 .PHONY: bench-quick
 bench-quick: $(VENV)/.compat

@@ -1,11 +1,14 @@
-"""Install what the client suites need, saying what is done: python -m compat_tests.setup
+"""Install what the client suites need, saying what is done: python -m compat_tests.setup [--all]
 
+For the suites of `make compat`:
 - the Python clients and their codecs: pyproject.toml's dependency group "compat", by pip;
+- kcat: by apt-get, where that exists and we are root;
+- the jars of Kafka's tools, Connect and Streams: by Maven, into .cache/ (or where KAFKA_LIBS says).
+
+With --all, for every other client as well:
 - kafka-python 2.0 and quixstreams, which want other versions: environments in .cache/clients;
 - the Node clients: by npm, into .cache/clients (one is built from source, with node-gyp and g++);
 - what the Go and Rust clients' programs are built from, by go and cargo (the suites build them);
-- kcat: by apt-get, where that exists and we are root;
-- the jars of Kafka's tools, Connect and Streams: by Maven, into .cache/ (or where KAFKA_LIBS says);
 - the jars of three versions of Kafka's Java client: by Maven, into .cache/clients.
 
 What cannot be installed is said; its suite is then skipped, and fails on CI.
@@ -112,15 +115,21 @@ def rust_crates() -> bool:
 
 def main() -> int:
     done = {"Python clients": python_clients(), "kcat": kcat(), "Kafka's tools": kafka_tools()}
-    for client in (*environments.PYTHON_CLIENTS, *environments.NODE_CLIENTS):
-        done[client] = own_environment(client)
-    for version in clients.VERSIONS:
-        done[f"kafka-clients {version}"] = java_client(version)
-    done |= {"Go modules": go_modules(), "Rust crates": rust_crates()}
+    if "--all" in sys.argv[1:]:
+        done |= other_clients()
     for what, is_there in done.items():
         print(f"{what}: {'ready' if is_there else 'missing'}")
     # Missing system programs are judged by the suites themselves: skipped here, failed on CI.
     return 0 if done["Python clients"] else 1
+
+
+def other_clients() -> dict[str, bool]:
+    done = {}
+    for client in (*environments.PYTHON_CLIENTS, *environments.NODE_CLIENTS):
+        done[client] = own_environment(client)
+    for version in clients.VERSIONS:
+        done[f"kafka-clients {version}"] = java_client(version)
+    return done | {"Go modules": go_modules(), "Rust crates": rust_crates()}
 
 
 if __name__ == "__main__":
