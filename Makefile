@@ -21,7 +21,7 @@ help:
 	@echo 'make test         make check, the slow tests, and that the generated docs are fresh'
 	@echo 'make check        ruff, mypy --strict, import-linter, house rules, unit tests: under a minute'
 	@echo 'make compat       real clients against a real broker (CLIENT=... for one of them)'
-	@echo 'make compat-all every client, Go, Rust, Node and old Java ones too; make compat-suites: theirs'
+	@echo 'make compat-all every client; make compat-suites: other people'"'"'s test suites'
 	@echo 'make fuzz         property tests, many more examples (SEED=... repeats a run, FUZZ_FACTOR=20)'
 	@echo 'make bench-quick  three minutes of measurements; make bench: all of them'
 	@echo 'make docs         write the generated pages; make format: ruff format and fix'
