@@ -121,6 +121,11 @@ class Metrics:
             "godel_frames_oversized_total",
             "Requests refused because their size was negative or above the limit.",
         )
+        self.compactions = self._counters(
+            "godel_compactions_total",
+            "Compactions of partitions; one that failed leaves its partition out until restart.",
+            "outcome",
+        )
         self.reading_paused = self._counters(
             "godel_reading_paused_total",
             "Times that reading from a connection was paused to bound memory.",

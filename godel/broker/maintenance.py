@@ -1,4 +1,4 @@
-"""What the broker does from time to time: retention, expiry of producers, checkpoints.
+"""What the broker does from time to time: retention, compaction, checkpoints, forgetting producers.
 
 Each round goes from partition to partition and lets requests in between; nothing of it is needed
 for correctness, a crash at any point only means that the next start has more to do.
@@ -6,10 +6,15 @@ for correctness, a crash at any point only means that the next start has more to
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import anyio
 
 from godel.broker.broker import Broker
+from godel.broker.partition import Partition
 from godel.errors import ApiError, CorruptBatch, StorageFailed
+from godel.records.partition_log import CleanerLimits
 
 
 async def run_maintenance(broker: Broker) -> None:
@@ -17,6 +22,7 @@ async def run_maintenance(broker: Broker) -> None:
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_retention_rounds, broker)
         tasks.start_soon(_checkpoint_rounds, broker)
+        tasks.start_soon(_compaction_rounds, broker)
 
 
 async def _retention_rounds(broker: Broker) -> None:
@@ -32,14 +38,54 @@ async def maintain_partitions(broker: Broker) -> None:
     for partition in tuple(broker.partitions()):
         if partition.is_closed:
             continue
-        try:
+        with _reporting(broker, partition, "maintenance_failed"):
             partition.maintain(broker.clock.now_ms(), producer_expiration_ms=expiration_ms)
-        except (ApiError, StorageFailed, CorruptBatch) as failure:
-            broker.log.error("maintenance_failed", partition=str(partition.id), reason=str(failure))
-        except Exception as error:  # a bug ends the round here, not the broker
-            broker.metrics.bugs.add()
-            broker.log.error("maintenance_failed", partition=str(partition.id), exc_info=error)
         await anyio.lowlevel.checkpoint()
+
+
+@contextmanager
+def _reporting(broker: Broker, partition: Partition, event: str) -> Iterator[None]:
+    try:
+        yield
+    except (ApiError, StorageFailed, CorruptBatch) as failure:
+        broker.log.error(event, partition=str(partition.id), reason=str(failure))
+    except Exception as error:  # a bug ends the round here, not the broker
+        broker.metrics.bugs.add()
+        broker.log.error(event, partition=str(partition.id), exc_info=error)
+
+
+async def _compaction_rounds(broker: Broker) -> None:
+    while True:
+        await broker.clock.sleep(max(broker.config.log_cleaner_backoff_ms, 1))
+        while await compact_dirtiest(broker):
+            await anyio.lowlevel.checkpoint()
+
+
+async def compact_dirtiest(broker: Broker) -> bool:
+    """Compact the log with the largest dirty share; False: there is none, or it did not work."""
+    config = broker.config
+    if not config.log_cleaner_enable or config.log_cleaner_threads == 0:
+        return False
+    dirtiest, most = None, 0.0
+    for partition in tuple(broker.partitions()):
+        if partition.config.is_compacted and not partition.is_closed:
+            found = None
+            with _reporting(broker, partition, "compaction_failed"):
+                found = partition.dirtiness()
+            if found is not None and found > most:
+                dirtiest, most = partition, found
+            await anyio.lowlevel.checkpoint()
+    if dirtiest is None or dirtiest.is_closed:
+        return False
+    limits = CleanerLimits(
+        config.log_cleaner_dedupe_buffer_size, config.log_cleaner_io_max_bytes_per_second
+    )
+    is_done = None
+    with _reporting(broker, dirtiest, "compaction_failed"):
+        is_done = await dirtiest.compact(limits)
+    outcome = {True: "done", False: "abandoned", None: "failed"}[is_done]
+    broker.metrics.compactions.of(outcome).add()
+    return is_done is True
 
 
 async def _checkpoint_rounds(broker: Broker) -> None:

@@ -22,6 +22,7 @@ from godel.records.batch import LENGTH_PREFIX_SIZE, BatchHeader
 from godel.records.compression import Compression
 from godel.records.partition_log import (
     EMPTY_SLICE,
+    CleanerLimits,
     LogSlice,
     LogStore,
     PartitionLog,
@@ -316,6 +317,25 @@ class Partition:
         if log.log_start_offset > self.log_start_offset:
             self._log_start_moved()
         self.producers.expire(now_ms, producer_expiration_ms)
+
+    def dirtiness(self) -> float | None:
+        """How much compaction would find to do; None: nothing. Opens a log only if there is one."""
+        if not self.config.is_compacted or self.is_closed:
+            return None
+        if self._log is None and not self._logs.exists(self.id):
+            return None
+        if self._log is None:
+            self.open()
+        return self._logs.dirtiness(self.id, upper_bound=self.last_stable_offset)
+
+    async def compact(self, limits: CleanerLimits) -> bool:
+        """Let the log drop what later records have replaced; False: something came in between."""
+        return await self._logs.compact(
+            self.id,
+            upper_bound=self.last_stable_offset,
+            producers=self.producers.snapshot(),
+            limits=limits,
+        )
 
     def check_leader_epoch(self, current_leader_epoch: int) -> None:
         """Fence a client that knows an older or a newer leader epoch; -1 asks for no check."""

@@ -52,9 +52,9 @@ NAMES = """
     group.streams.num.standby.replicas group.streams.session.timeout.ms
     initial.broker.registration.timeout.ms inter.broker.protocol.version
     kafka.metrics.polling.interval.secs kafka.metrics.reporters
-    leader.imbalance.check.interval.seconds log.cleaner.backoff.ms
-    log.cleaner.dedupe.buffer.size log.cleaner.enable log.cleaner.io.buffer.load.factor
-    log.cleaner.io.buffer.size log.cleaner.io.max.bytes.per.second log.cleaner.threads
+    leader.imbalance.check.interval.seconds
+    log.cleaner.io.buffer.load.factor
+    log.cleaner.io.buffer.size
     log.dir.failure.timeout.ms log.local.retention.bytes log.local.retention.ms
     log.message.downconversion.enable log.message.format.version
     log.message.timestamp.difference.max.ms max.connection.creation.rate metadata.log.dir

@@ -243,13 +243,46 @@ class LogDefaults(Config):
         "How long after the start the first maintenance runs.",
         minimum=0,
     )
+    log_cleaner_enable: bool = setting(
+        "log.cleaner.enable",
+        True,
+        "Compact the logs of topics with cleanup.policy=compact.",
+    )
+    log_cleaner_threads: int = setting(
+        "log.cleaner.threads",
+        1,
+        "Compactions at a time: one, or with 0 none; more count as one.",
+        type=INT,
+        minimum=0,
+        dynamic=True,
+    )
+    log_cleaner_backoff_ms: int = setting(
+        "log.cleaner.backoff.ms",
+        15_000,
+        "How long compaction rests when there is nothing to do.",
+        minimum=0,
+        dynamic=True,
+    )
+    log_cleaner_dedupe_buffer_size: int = setting(
+        "log.cleaner.dedupe.buffer.size",
+        134_217_728,
+        "Bytes of memory for the keys of a pass of compaction, 256 for each.",
+        minimum=1,
+        dynamic=True,
+    )
+    log_cleaner_io_max_bytes_per_second: float = setting(
+        "log.cleaner.io.max.bytes.per.second",
+        1.7976931348623157e308,
+        "How much compaction reads and writes in a second at most.",
+        minimum=1,
+        dynamic=True,
+    )
     log_cleaner_min_cleanable_ratio: float = setting(
         "log.cleaner.min.cleanable.ratio",
         0.5,
         "The share of uncompacted bytes from which a log is compacted.",
         minimum=0,
         maximum=1,
-        effect=False,
         dynamic=True,
     )
     log_cleaner_min_compaction_lag_ms: int = setting(
@@ -257,7 +290,6 @@ class LogDefaults(Config):
         0,
         "How long a record stays uncompacted at least.",
         minimum=0,
-        effect=False,
         dynamic=True,
     )
     log_cleaner_max_compaction_lag_ms: int = setting(
@@ -265,7 +297,6 @@ class LogDefaults(Config):
         MAX_LONG,
         "How long a record stays uncompacted at most.",
         minimum=1,
-        effect=False,
         dynamic=True,
     )
     log_cleaner_delete_retention_ms: int = setting(
@@ -273,6 +304,5 @@ class LogDefaults(Config):
         86_400_000,
         "How long a compacted log keeps tombstones.",
         minimum=0,
-        effect=False,
         dynamic=True,
     )

@@ -195,7 +195,6 @@ class TopicConfig(Config):
         "How long a compacted log keeps tombstones.",
         broker_name="log.cleaner.delete.retention.ms",
         minimum=0,
-        effect=False,
     )
     min_cleanable_dirty_ratio: float = setting(
         "min.cleanable.dirty.ratio",
@@ -204,7 +203,6 @@ class TopicConfig(Config):
         broker_name="log.cleaner.min.cleanable.ratio",
         minimum=0,
         maximum=1,
-        effect=False,
     )
     min_compaction_lag_ms: int = setting(
         "min.compaction.lag.ms",
@@ -212,7 +210,6 @@ class TopicConfig(Config):
         "How long a record stays uncompacted at least.",
         broker_name="log.cleaner.min.compaction.lag.ms",
         minimum=0,
-        effect=False,
     )
     max_compaction_lag_ms: int = setting(
         "max.compaction.lag.ms",
@@ -220,7 +217,6 @@ class TopicConfig(Config):
         "How long a record stays uncompacted at most.",
         broker_name="log.cleaner.max.compaction.lag.ms",
         minimum=1,
-        effect=False,
     )
     preallocate: bool = setting(
         "preallocate",
