@@ -9,6 +9,7 @@ import struct
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, TypeAlias
 
+from godel.errors import CorruptBatch
 from godel.records.batch import (
     ATTRIBUTES_OFFSET,
     COMPRESSION_MASK,
@@ -179,7 +180,10 @@ def _with_base_timestamp(block: bytes, kept: Sequence[RecordSpan], shift_ms: int
     """The records with timestamps that count from a base `shift_ms` earlier."""
     records = bytearray()
     for span in kept:
-        delta = _varint(span.timestamp_delta + shift_ms)
+        timestamp_delta = span.timestamp_delta + shift_ms
+        if not -(2**63) <= timestamp_delta < 2**63:
+            raise CorruptBatch(f"a timestamp {timestamp_delta} ms from the delete horizon")
+        delta = _varint(timestamp_delta)
         records += _varint(1 + len(delta) + span.end - span.timestamp_end)
         records.append(0)  # attributes
         records += delta

@@ -288,3 +288,22 @@ def test_a_folder_of_another_topic_is_set_aside() -> None:
     assert directory.recovery_points == {}
     stray = next(name for name in files.list_folders("data") if name.endswith("-stray"))
     assert f"{0:020d}.log" in files.list_files(join("data", stray))
+
+
+def test_how_far_logs_are_compacted_is_remembered_and_forgotten_with_them() -> None:
+    files = MemoryFiles()
+    directory = open_directory(files)
+    for number in range(2):
+        files.make_folder(f"data/t-{number}")
+        directory.note_clean(TopicPartition("t", number), 5 + number)
+    assert files.read("data/cleaner-offset-checkpoint") == b"0\n2\nt 0 5\nt 1 6\n"
+    directory.delete_partition(TopicPartition("t", 0), delay_ms=0)
+    directory.close({}, {})
+    directory = open_directory(files)
+    assert directory.clean_offsets == {TopicPartition("t", 1): 6}
+    directory.close({}, {})
+    put(files, "data/cleaner-offset-checkpoint", b"")
+    directory = open_directory(files)
+    assert directory.clean_offsets == {}
+    assert directory.was_clean
+    assert "cleaner-offset-checkpoint" in directory.problems[0]
