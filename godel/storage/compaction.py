@@ -23,8 +23,8 @@ from godel.storage.log_config import LogConfig
 from godel.storage.offset_index import MAX_RELATIVE_OFFSET
 from godel.types import Buffer
 
-RECORDS_PER_TURN = 500
-"""So many records are looked at before others get a turn: about a millisecond."""
+RECORDS_PER_TURN = 100
+"""So many records are looked at before others get a turn: about 0.2 ms."""
 
 
 class CompactionFacts(NamedTuple):

@@ -19,7 +19,7 @@ from godel.storage.segment import Segment
 from godel.storage.swap import copy_paths
 
 READ_BYTES = 256 * 1024
-BYTES_PER_TURN = 64 * 1024
+BYTES_PER_TURN = 8 * 1024
 
 
 def segment_path(folder: str, base_offset: int, suffix: str) -> str:
