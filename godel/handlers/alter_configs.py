@@ -1,9 +1,9 @@
 """AlterConfigs (key 33): replace everything that was set for a topic, a broker or a group.
 
 The old way: what the request does not name goes back to its default; IncrementalAlterConfigs came
-after it (KIP-339). v2: flexible. An empty broker name means all brokers. Deviations from Kafka:
-those of IncrementalAlterConfigs; a resource that is named twice answers INVALID_REQUEST (Kafka: no
-answer at all).
+after it (KIP-339). v2: flexible. An empty broker name means all brokers. Deviations: those of
+IncrementalAlterConfigs; a resource that is named twice answers INVALID_REQUEST (Kafka: no answer at
+all).
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """CreateTopics (key 19): make topics, each with its own outcome.
 
 v2 is the oldest that Kafka 4 takes. v5: flexible; the answer tells counts and settings. v7: the id.
-The topics can be used when the answer leaves. Deviations from Kafka: answers stand in the order of
-the request; timeouts below a second count as one, so that nobody is told "timed out" about a topic
-that is there.
+The topics can be used when the answer leaves. Deviations: answers stand in the order of the
+request; timeouts below a second count as one, so that nobody is told "timed out" about a topic that
+is there.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """DeleteTopics (key 20): metadata forgets the topics at once, the files go later.
 
 v1 to v5: by name. v6: by name or by id. v5: error messages. With `delete.topic.enable=false` every
-topic answers TOPIC_DELETION_DISABLED (before v3: INVALID_REQUEST). Deviation from Kafka: answers
-stand in the order of the request.
+topic answers TOPIC_DELETION_DISABLED (before v3: INVALID_REQUEST). Deviation: answers stand in the
+order of the request.
 """
 
 from __future__ import annotations

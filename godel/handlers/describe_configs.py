@@ -1,8 +1,8 @@
 """DescribeConfigs (key 32): settings of topics, brokers and groups, and where they come from.
 
 v1: sources and synonyms. v3: types and documentation. v4: flexible. Resources: 2 topic, 4 broker
-(an empty name: what was set for all brokers), 32 group. Deviation from Kafka: broker loggers (8),
-client metrics (16) do not exist here and answer INVALID_REQUEST, as unknown types do.
+(an empty name: what was set for all brokers), 32 group. Deviation: broker loggers (8), client
+metrics (16) do not exist here and answer INVALID_REQUEST, as unknown types do.
 """
 
 from __future__ import annotations

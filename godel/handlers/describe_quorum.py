@@ -1,9 +1,9 @@
 """DescribeQuorum (key 55): who keeps the metadata (KIP-595): one voter, the controller.
 
 v1: when a replica last fetched and was caught up; the leader's are now. v2: directory ids,
-endpoints and error messages (KIP-853). Offsets are revisions of our metadata store. Deviation from
-Kafka: there is no listener for controllers, so the voter's endpoint is the broker's, under the
-name of its security protocol.
+endpoints and error messages (KIP-853). Offsets are revisions of our metadata store. Deviation:
+there is no listener for controllers, so the voter's endpoint is the broker's, under the name of its
+security protocol.
 """
 
 from __future__ import annotations

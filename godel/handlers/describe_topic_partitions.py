@@ -2,7 +2,7 @@
 
 No topics means all. Topics come by name; a page ends after response_partition_limit partitions (at
 most max.request.partition.size.limit) and says where the next begins. A cursor must name one of the
-topics asked for. Nothing is created on demand. Deviation from Kafka: an empty topic name answers
+topics asked for. Nothing is created on demand. Deviation: an empty topic name answers
 INVALID_TOPIC_EXCEPTION (Kafka: UNKNOWN_SERVER_ERROR for every topic).
 """
 

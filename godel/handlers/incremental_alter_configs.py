@@ -1,9 +1,9 @@
 """IncrementalAlterConfigs (key 44): change settings of topics, brokers and groups while they run.
 
 Operations: 0 set, 1 delete, 2 append, 3 subtract. v1: flexible. A broker can be changed only where
-Kafka calls the setting dynamic; an empty broker name means all. Deviations from Kafka: an unknown
-broker setting and an unknown operation answer INVALID_REQUEST (Kafka: stored; a server error);
-broker loggers and client metrics do not exist here.
+Kafka calls the setting dynamic; an empty broker name means all. Deviations: an unknown broker
+setting and an unknown operation answer INVALID_REQUEST (Kafka: stored; a server error); broker
+loggers and client metrics do not exist here.
 """
 
 from __future__ import annotations

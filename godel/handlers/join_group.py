@@ -4,6 +4,8 @@ v1: rebalance timeout; before, the session timeout stands in. v4: a new dynamic 
 sent away with an id (KIP-394). v5: group_instance_id (KIP-345). v6: flexible. v7: protocol_type,
 and null instead of "" where there is no protocol. v8: reason. v9: skip_assignment (KIP-814).
 Parked until the join phase ends.
+
+Deviations: see `coordinator/classic_group.py`.
 """
 
 from __future__ import annotations

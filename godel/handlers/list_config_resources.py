@@ -1,8 +1,7 @@
 """ListConfigResources (key 74): what has settings that DescribeConfigs can show (KIP-1142).
 
 v0: client metrics only; there are none. v1: any kinds, none named means all. Groups are listed when
-something was set for them. Deviation from Kafka: broker loggers (8) do not exist here and are not
-listed.
+something was set for them. Deviation: broker loggers (8) do not exist here and are not listed.
 """
 
 from __future__ import annotations

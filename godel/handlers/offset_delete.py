@@ -2,8 +2,7 @@
 
 A group of consumers keeps the offsets of topics that a member subscribes to
 (GROUP_SUBSCRIBED_TO_TOPIC); a group of anything else must have no members (NON_EMPTY_GROUP). An
-offset that was never committed is a success. Deviation from Kafka: answers stand in the order of
-the request.
+offset that was never committed is a success. Deviation: answers stand in the order of the request.
 """
 
 from __future__ import annotations

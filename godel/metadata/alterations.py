@@ -1,9 +1,8 @@
 """Changes of settings at run time: of a topic, of brokers, of a group (KIP-226, KIP-339).
 
 Set, delete, append and subtract on what has been overridden so far or, where all of it is replaced,
-on nothing; then the whole is validated and written in one guarded transaction. Deviation from
-Kafka: a broker setting that we do not know is refused (Kafka stores it for plugins that this broker
-cannot have).
+on nothing; then the whole is validated and written in one guarded transaction. Deviation: a broker
+setting that we do not know is refused (Kafka stores it for plugins that this broker cannot have).
 """
 
 from __future__ import annotations

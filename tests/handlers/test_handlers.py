@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from pathlib import Path
 
 import pytest
@@ -100,3 +101,9 @@ def test_a_row_has_a_test_module(api: Api) -> None:
     assert module is not None
     name = module.__name__.rpartition(".")[2]
     assert (TESTS / f"test_{name}.py").is_file()
+
+
+@rows
+def test_deviations_are_said_as_the_compatibility_page_collects_them(api: Api) -> None:
+    said = re.findall(r"deviat\w*.", inspect.getdoc(inspect.getmodule(api.handle)) or "", re.I)
+    assert set(said) <= {"Deviation:", "Deviations:"}
