@@ -143,7 +143,7 @@ class BrokerConfig(LogDefaults):
     queued_max_request_bytes: int = setting(
         "queued.max.request.bytes",
         -1,
-        "Bytes of requests in flight at which reading from the sockets pauses; -1 no limit.",
+        "Bytes of requests in flight at which reading from the sockets pauses; -1: 512 MiB.",
     )
     fetch_max_bytes: int = setting(
         "fetch.max.bytes", 57_671_680, "The largest answer to a Fetch.", type=INT, minimum=1024
@@ -161,7 +161,6 @@ class BrokerConfig(LogDefaults):
         "Partitions in one answer of DescribeTopicPartitions.",
         type=INT,
         minimum=1,
-        effect=False,
     )
     num_network_threads: int = setting(
         "num.network.threads",

@@ -25,7 +25,8 @@ class Limits:
     """connections.max.idle.ms; negative: for ever."""
 
     queued_request_bytes: int = 512 * MIB
-    """queued.max.request.bytes: above it no new request is read; -1 is unlimited."""
+    """queued.max.request.bytes: above it no new request is read; negative: no limit. Kafka has
+    none by default, we keep this one when the setting is -1."""
 
     max_stalled_ms: float = 30_000
     """A peer that takes none of its answers for so long is disconnected; so is one that does not go

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
+import godel
 from godel.config.broker import BrokerConfig
 
 
@@ -18,6 +21,18 @@ def test_settings_of_topics_are_settings_of_the_broker() -> None:
     assert "log.retention.ms" in BrokerConfig.SETTINGS
     assert BrokerConfig.SETTINGS["log.retention.ms"].dynamic
     assert not BrokerConfig.SETTINGS["log.segment.delete.delay.ms"].dynamic
+
+
+def test_what_is_shown_as_without_effect_is_read_nowhere() -> None:
+    package = Path(godel.__file__).parent
+    code = "".join(
+        path.read_text("utf-8")
+        for path in package.rglob("*.py")
+        if "config" not in path.relative_to(package).parts
+    )
+    read = set(re.findall(r"\.(\w+)", code))
+    idle = {each.attribute for each in BrokerConfig.SETTINGS.values() if not each.effect}
+    assert not idle & read
 
 
 def test_config_is_light_to_import() -> None:
