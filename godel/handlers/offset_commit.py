@@ -19,12 +19,7 @@ from godel.protocol.messages.offset_commit import OffsetCommitRequest, OffsetCom
 def handle(
     context: RequestContext, request: OffsetCommitRequest
 ) -> OffsetCommitResponse | Awaitable[OffsetCommitResponse]:
-    topics = context.broker.metadata.image.topics
-
-    def exists(name: str, partition: int) -> bool:
-        topic = topics.get(name)
-        return topic is not None and 0 <= partition < len(topic.partitions)
-
+    exists = context.broker.metadata.image.has_partition
     if not any(
         exists(topic.name, partition.partition_index)
         for topic in request.topics

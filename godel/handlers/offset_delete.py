@@ -16,10 +16,5 @@ from godel.protocol.messages.offset_delete import OffsetDeleteRequest, OffsetDel
 def handle(
     context: RequestContext, request: OffsetDeleteRequest
 ) -> OffsetDeleteResponse | Awaitable[OffsetDeleteResponse]:
-    topics = context.broker.metadata.image.topics
-
-    def exists(name: str, partition: int) -> bool:
-        topic = topics.get(name)
-        return topic is not None and 0 <= partition < len(topic.partitions)
-
+    exists = context.broker.metadata.image.has_partition
     return context.broker.groups.delete_offsets(request, exists)

@@ -14,7 +14,7 @@ from godel.config import BrokerConfig, TopicConfig, topic_config
 from godel.metadata import records
 from godel.metadata.identifiers import collision_form, is_internal, may_collide
 from godel.metadata.store import Change
-from godel.types import TopicId, TopicPartition
+from godel.types import TopicId
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -81,17 +81,9 @@ class MetadataImage:
         """The broker that clients are sent to for administration: the lowest id."""
         return min(self.brokers, default=NO_CONTROLLER)
 
-    def topic(self, topic_id: TopicId) -> TopicImage | None:
-        """A topic by its id."""
-        name = self.topic_names.get(topic_id)
-        return self.topics[name] if name is not None else None
-
-    def partition(self, key: TopicPartition) -> PartitionImage | None:
-        """A partition by topic name and number."""
-        topic = self.topics.get(key.topic)
-        if topic is None or not 0 <= key.partition < len(topic.partitions):
-            return None
-        return topic.partitions[key.partition]
+    def has_partition(self, topic: str, index: int) -> bool:
+        found = self.topics.get(topic)
+        return found is not None and 0 <= index < len(found.partitions)
 
 
 class ImageBuilder:

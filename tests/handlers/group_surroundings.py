@@ -10,9 +10,14 @@ import structlog
 
 from godel.broker.context import Endpoint, RequestContext
 from godel.clock import ManualClock, Randomness
+from godel.config import BrokerConfig
 from godel.coordinator.group_coordinator import GroupCoordinator
 from godel.coordinator.settings import GroupSettings
 from godel.errors import ApiError
+from godel.metadata import records
+from godel.metadata.image import ImageBuilder, MetadataImage
+from godel.metadata.store import KV, Change
+from godel.metadata.topics import partitions_of
 from godel.protocol.codec import decode, encode
 from godel.protocol.message import Message
 from tests.coordinator.memory_log import MemoryLog
@@ -35,8 +40,7 @@ class GroupBroker:
             partition_count=lambda: 3,
             log=structlog.get_logger(),
         )
-        topics = {"t": SimpleNamespace(partitions=(0, 1)), "u": SimpleNamespace(partitions=(0,))}
-        self.metadata = SimpleNamespace(image=SimpleNamespace(topics=topics))
+        self.metadata = SimpleNamespace(image=image_of(t=2, u=1))
         self.offsets_topic_error: ApiError | None = None
         if has_offsets_topic:
             self.groups.load()
@@ -53,6 +57,18 @@ class GroupBroker:
         context.version = version
         context.client_id = client_id
         return context
+
+
+def image_of(**partitions: int) -> MetadataImage:
+    """An image with topics of so many partitions."""
+    changes = []
+    for name, count in partitions.items():
+        key = records.topic_key(name)
+        topic_id = name.encode().ljust(16)
+        record = records.TopicRecord(topic_id, partitions_of([(4,)] * count), {})
+        changes.append(Change(key, KV(key, records.encode_topic(record), 1, 1)))
+    builder = ImageBuilder(4, BrokerConfig())
+    return builder.apply(builder.empty(), changes, 1)
 
 
 def on_the_wire(response: Response | Awaitable[Response], version: int) -> Response:

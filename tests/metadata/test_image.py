@@ -13,7 +13,6 @@ from godel.metadata import records
 from godel.metadata.image import ImageBuilder, MetadataImage, PartitionImage
 from godel.metadata.records import CorruptRecord, PartitionRecord, TopicRecord
 from godel.metadata.store import KV, Change
-from godel.types import TopicPartition
 
 
 def put(key: bytes, value: bytes, revision: int = 1) -> Change:
@@ -62,13 +61,11 @@ def test_topics_are_found_by_name_and_id(images: Images) -> None:
     image = images.apply(topic("a", id=7), topic("b", id=8, configs={"retention.ms": "5"}))
     assert image.topics["a"].partitions[1] == PartitionImage(1, 1, 0, (1,))
     assert image.topic_names[(8).to_bytes(16, "big")] == "b"
-    found = image.topic((8).to_bytes(16, "big"))
-    assert found is not None
-    assert found.config.retention_ms == 5
-    assert image.topic(bytes(16)) is None
-    assert image.partition(TopicPartition("a", 1)) is not None
+    assert image.topics["b"].config.retention_ms == 5
+    assert bytes(16) not in image.topic_names
+    assert image.has_partition("a", 1)
     for absent in (("a", 2), ("a", -1), ("c", 0)):
-        assert image.partition(TopicPartition(*absent)) is None
+        assert not image.has_partition(*absent)
 
 
 def test_an_image_never_changes(images: Images) -> None:
