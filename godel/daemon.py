@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from godel.server.node import Surroundings
 
 CANNOT_RUN, BAD_CONFIGURATION = 1, 2
-METADATA_FILE = "metadata.sqlite"
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 """Parameters of glibc's mallopt."""
 MAPPED_FROM_BYTES = 32 * 1024 * 1024
@@ -192,6 +191,7 @@ async def surroundings(
     from godel.server.node import Surroundings
     from godel.storage.data_directory import DataDirectory, DataDirectoryError
     from godel.storage.files import RealFiles
+    from godel.storage.layout import METADATA_SQLITE
 
     clock, randomness = SystemClock(), Randomness()
     directory = DataDirectory.open(
@@ -201,7 +201,7 @@ async def surroundings(
         randomness=randomness,
         node_id=config.node_id,
     )
-    path = Path(config.data_directory, METADATA_FILE)
+    path = Path(config.data_directory, METADATA_SQLITE)
     with directory.given_back_on_failure():
         if not directory.files.exists(str(path)) and directory.partitions():
             raise DataDirectoryError(

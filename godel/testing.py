@@ -31,6 +31,7 @@ from godel.server.node import Node, Surroundings, running_node
 from godel.storage.data_directory import DataDirectory
 from godel.storage.faulty_files import FaultyFiles, PowerCut
 from godel.storage.files import Files, RealFiles
+from godel.storage.layout import METADATA_SQLITE
 from godel.storage.memory_files import MemoryFiles
 
 if TYPE_CHECKING:
@@ -166,7 +167,7 @@ class Broker:
             return self._memory_store
         from godel.metadata.sqlite_store import SqliteStore  # most tests want no disk
 
-        return await SqliteStore.open(self._data / "metadata.sqlite")
+        return await SqliteStore.open(self._data / METADATA_SQLITE)
 
     # -- what a test asks for -----------------------------------------------------------------
 

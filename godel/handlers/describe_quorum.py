@@ -11,6 +11,7 @@ from __future__ import annotations
 from godel.broker.broker import Broker
 from godel.broker.context import RequestContext
 from godel.errors import ErrorCode
+from godel.metadata.identifiers import CLUSTER_METADATA
 from godel.protocol.messages.describe_quorum import (
     DescribeQuorumRequest,
     DescribeQuorumResponse,
@@ -21,7 +22,6 @@ from godel.protocol.messages.describe_quorum import (
     TopicDataResponse,
 )
 
-CLUSTER_METADATA = "__cluster_metadata"
 LISTENER_NAME = "PLAINTEXT"
 DIRECTORIES_SINCE = 2
 
