@@ -110,11 +110,9 @@ class GroupShard:
         self._check_at_ms = now.monotonic_ms + self._check_interval_ms()
 
     def next_deadline_ms(self) -> float:
-        return (
-            min(self._check_at_ms, self._deadlines[0][0])
-            if self._deadlines
-            else (self._check_at_ms)
-        )
+        if not self._deadlines:
+            return self._check_at_ms
+        return min(self._check_at_ms, self._deadlines[0][0])
 
     def expire(self, now: Instant) -> Decision[None, GroupCoordinatorRecord] | None:
         """What the longest due deadline brings; None: nothing is due."""

@@ -2,8 +2,8 @@
 
 v1: validate_only and the kind of change, in place of allow_downgrade. v2: no results per feature.
 No feature is advertised yet, so each is unknown: the first that fails answers for all of them, with
-INVALID_UPDATE_VERSION at the top, as in Kafka 4. Deviation: not even
-metadata.version and kraft.version are known.
+INVALID_UPDATE_VERSION at the top, as in Kafka 4. Deviation: not even metadata.version and
+kraft.version are known.
 """
 
 from __future__ import annotations
