@@ -12,7 +12,7 @@ from collections import Counter
 
 from godel.broker.context import RequestContext
 from godel.errors import ApiError, ErrorCode
-from godel.handlers.incremental_alter_configs import alter
+from godel.handlers.config_resources import alter
 from godel.metadata.alterations import Alteration, Operation
 from godel.protocol.messages.alter_configs import (
     AlterConfigsRequest,

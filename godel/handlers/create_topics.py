@@ -15,7 +15,7 @@ from godel.broker.context import RequestContext
 from godel.config.describe import describe_topic
 from godel.config.topic import topic_config
 from godel.errors import ApiError, ErrorCode
-from godel.handlers.describe_configs import broker_levels
+from godel.handlers.config_resources import broker_levels
 from godel.metadata.topics import CreatedTopic, NewTopic
 from godel.protocol.messages.create_topics import (
     CreatableTopic,

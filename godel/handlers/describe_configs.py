@@ -10,7 +10,6 @@ from __future__ import annotations
 from godel.broker.broker import Broker
 from godel.broker.context import RequestContext
 from godel.config.describe import (
-    BrokerLevels,
     ConfigEntry,
     describe_broker,
     describe_cluster_default,
@@ -18,8 +17,15 @@ from godel.config.describe import (
     describe_topic,
 )
 from godel.errors import ApiError, ErrorCode
+from godel.handlers.config_resources import (
+    BROKER,
+    GROUP,
+    TOPIC,
+    broker_id,
+    broker_levels,
+    unknown_type,
+)
 from godel.metadata.identifiers import check_name
-from godel.metadata.image import CLUSTER_DEFAULT
 from godel.metadata.topics import existing
 from godel.protocol.messages.describe_configs import (
     DescribeConfigsRequest,
@@ -29,10 +35,6 @@ from godel.protocol.messages.describe_configs import (
     DescribeConfigsResult,
     DescribeConfigsSynonym,
 )
-
-TOPIC = 2
-BROKER = 4
-GROUP = 32
 
 
 def handle(context: RequestContext, request: DescribeConfigsRequest) -> DescribeConfigsResponse:
@@ -72,34 +74,6 @@ def described(broker: Broker, resource: DescribeConfigsResource) -> list[ConfigE
             raise ApiError(ErrorCode.INVALID_REQUEST, "The name of the group is empty.")
         return describe_group(image.group_overrides.get(name, {}), levels, keys)
     raise unknown_type(resource.resource_type)
-
-
-def broker_id(broker: Broker, name: str) -> int | None:
-    """Which broker is meant: this one or, for "", all. Raises `ApiError` INVALID_REQUEST."""
-    if not name:
-        return None
-    if name != str(broker.node_id):
-        raise ApiError(
-            ErrorCode.INVALID_REQUEST,
-            f"This is broker {broker.node_id}; {name!r} must be asked for at that broker.",
-        )
-    return broker.node_id
-
-
-def unknown_type(resource_type: int) -> ApiError:
-    return ApiError(
-        ErrorCode.INVALID_REQUEST, f"There are no settings of resource type {resource_type}."
-    )
-
-
-def broker_levels(broker: Broker) -> BrokerLevels:
-    image = broker.metadata.image
-    return BrokerLevels(
-        static=dict(broker.metadata.static_config.given()),
-        cluster=image.broker_overrides.get(CLUSTER_DEFAULT, {}),
-        broker=image.broker_overrides.get(broker.node_id, {}),
-        now=image.broker_config,
-    )
 
 
 def shown(entry: ConfigEntry, request: DescribeConfigsRequest) -> DescribeConfigsResourceResult:

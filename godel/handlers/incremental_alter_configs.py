@@ -9,13 +9,11 @@ loggers and client metrics do not exist here.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 
-from godel.broker.broker import Broker
 from godel.broker.context import RequestContext
 from godel.errors import ApiError, ErrorCode
-from godel.handlers.describe_configs import BROKER, GROUP, TOPIC, broker_id, unknown_type
-from godel.metadata.alterations import Alteration, alter_broker, alter_group, alter_topic
+from godel.handlers.config_resources import alter
+from godel.metadata.alterations import Alteration
 from godel.protocol.messages.incremental_alter_configs import (
     AlterConfigsResourceResponse,
     IncrementalAlterConfigsRequest,
@@ -53,25 +51,3 @@ async def handle(
             response.error_message = refusal.message
         responses.append(response)
     return IncrementalAlterConfigsResponse(responses=responses)
-
-
-async def alter(
-    broker: Broker,
-    resource_type: int,
-    name: str,
-    alterations: Sequence[Alteration],
-    *,
-    validate_only: bool,
-    replace: bool = False,
-) -> None:
-    """Change one resource. `replace`: what was set before does not count. Raises `ApiError`."""
-    metadata = broker.metadata
-    how = {"validate_only": validate_only, "replace": replace}
-    if resource_type == TOPIC:
-        await alter_topic(metadata, name, alterations, **how)
-    elif resource_type == BROKER:
-        await alter_broker(metadata, broker_id(broker, name), alterations, **how)
-    elif resource_type == GROUP:
-        await alter_group(metadata, name, alterations, **how)
-    else:
-        raise unknown_type(resource_type)

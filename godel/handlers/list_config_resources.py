@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from godel.broker.context import RequestContext
 from godel.errors import ErrorCode
-from godel.handlers.describe_configs import BROKER, GROUP, TOPIC
+from godel.handlers.config_resources import BROKER, BROKER_LOGGER, CLIENT_METRICS, GROUP, TOPIC
 from godel.protocol.messages.list_config_resources import (
     ConfigResource,
     ListConfigResourcesRequest,
     ListConfigResourcesResponse,
 )
 
-BROKER_LOGGER = 8
-CLIENT_METRICS = 16
 TYPES_SINCE = 1
 
 

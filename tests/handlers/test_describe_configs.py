@@ -6,7 +6,8 @@ import pytest
 
 from godel.config import BrokerConfig, TopicConfig
 from godel.errors import ErrorCode
-from godel.handlers.describe_configs import BROKER, GROUP, TOPIC, handle
+from godel.handlers.config_resources import BROKER, GROUP, TOPIC
+from godel.handlers.describe_configs import handle
 from godel.metadata.alterations import Alteration, alter_broker, alter_group
 from godel.protocol.codec import decode, encode
 from godel.protocol.messages.describe_configs import (
