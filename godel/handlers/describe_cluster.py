@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from godel.broker.context import RequestContext
 from godel.errors import ErrorCode
-from godel.handlers.metadata import CLUSTER_OPERATIONS, NOT_ASKED
+from godel.handlers.authorized_operations import CLUSTER_OPERATIONS, NOT_ASKED
 from godel.protocol.messages.describe_cluster import (
     DescribeClusterBroker,
     DescribeClusterRequest,

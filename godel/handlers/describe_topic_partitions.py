@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from godel.broker.context import RequestContext
 from godel.errors import ErrorCode
-from godel.handlers.metadata import TOPIC_OPERATIONS
+from godel.handlers.authorized_operations import TOPIC_OPERATIONS
 from godel.metadata.identifiers import is_internal, name_problem
 from godel.metadata.image import MetadataImage, PartitionImage
 from godel.protocol.messages.describe_topic_partitions import (

@@ -17,6 +17,11 @@ from collections.abc import Awaitable, Iterable
 from godel.broker.broker import Broker
 from godel.broker.context import RequestContext
 from godel.errors import ApiError, ErrorCode
+from godel.handlers.authorized_operations import (
+    CLUSTER_OPERATIONS,
+    NOT_ASKED,
+    TOPIC_OPERATIONS,
+)
 from godel.metadata.identifiers import is_internal, name_problem
 from godel.metadata.image import MetadataImage, TopicImage
 from godel.metadata.topics import MAX_PARTITIONS_PER_REQUEST
@@ -33,9 +38,6 @@ from godel.types import ZERO_ID
 AUTO_CREATION_FLAG_SINCE = 4
 BY_ID_SINCE = 12
 NULL_TOPICS_SINCE = 1
-CLUSTER_OPERATIONS = 8096
-TOPIC_OPERATIONS = 3576
-NOT_ASKED = -2147483648
 
 
 def handle(
