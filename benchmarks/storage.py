@@ -75,11 +75,11 @@ def bench_append(folder: str, name: str, batch: bytes, count: int) -> None:
         f"append {len(batch):>6} B cached   {took / count * 1e6:8.2f} us a batch "
         f"{rate:8.0f} MB/s   writev alone {bare / count * 1e6:6.2f} us   x{took / bare:.2f}"
     )
-    bench_read(folder, name, log)
+    bench_read(name, log)
     log.close()
 
 
-def bench_read(folder: str, name: str, log: Log) -> None:
+def bench_read(name: str, log: Log) -> None:
     end = log.end_offset
     path = log.segments[0].file.path
     size_bytes = os.path.getsize(path)
@@ -95,7 +95,7 @@ def bench_read(folder: str, name: str, log: Log) -> None:
         while offset < end:
             found = log.read(offset, CHUNK_BYTES, upper_bound=end, at_least_one=True)
             assert found is not None
-            offset = next_offset(found.buffers[0], log)
+            offset = next_offset(found.buffers[0])
 
     bare = best_of(3, plain) / chunks
     took = best_of(3, ours) / chunks
@@ -106,7 +106,7 @@ def bench_read(folder: str, name: str, log: Log) -> None:
     os.close(descriptor)
 
 
-def next_offset(data: bytes, log: Log) -> int:
+def next_offset(data: bytes) -> int:
     """What a consumer would ask for next: known from the size, as all batches here are alike."""
     first = parse_header(data)
     return first.base_offset + len(data) // first.size_bytes * (first.last_offset_delta + 1)
