@@ -26,6 +26,7 @@ HEADER_SIZE = HEADER.size
 MAGIC = 2
 LENGTH_PREFIX_SIZE = 12
 """Bytes before the ones that `batch_length` counts."""
+MAGIC_OFFSET = 16
 CRC_OFFSET = 17
 ATTRIBUTES_OFFSET = 21
 MAX_TIMESTAMP_OFFSET = 35

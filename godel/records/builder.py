@@ -14,6 +14,7 @@ from godel.records.batch import (
     ATTRIBUTES_OFFSET,
     COMPRESSION_MASK,
     CONTROL_BIT,
+    CRC_OFFSET,
     DELETE_HORIZON_BIT,
     HEADER,
     HEADER_SIZE,
@@ -193,7 +194,7 @@ def _with_base_timestamp(block: bytes, kept: Sequence[RecordSpan], shift_ms: int
 
 def write_crc(batch: bytearray) -> None:
     """Set the CRC of the one batch that `batch` holds."""
-    _CRC.pack_into(batch, ATTRIBUTES_OFFSET - 4, crc32c(memoryview(batch)[ATTRIBUTES_OFFSET:]))
+    _CRC.pack_into(batch, CRC_OFFSET, crc32c(memoryview(batch)[ATTRIBUTES_OFFSET:]))
 
 
 def _write_record(

@@ -25,6 +25,7 @@ from godel.records.batch import (
     HEADER_SIZE,
     LOG_APPEND_TIME_BIT,
     MAGIC,
+    MAGIC_OFFSET,
     MAX_TIMESTAMP_OFFSET,
     NO_TIMESTAMP,
     BatchHeader,
@@ -45,7 +46,6 @@ RECORD_ERRORS_LIMIT = 100
 RECORDS_LIMIT = 1_000_000
 """In a batch that has to be looked into, which takes a second then; honest ones have thousands."""
 
-_MAGIC_OFFSET = 16
 _CODECS = {
     "producer": None,
     "uncompressed": Compression.NONE,
@@ -145,7 +145,7 @@ def _parse_single_batch(records: Buffer | None) -> BatchHeader:
     try:
         header = parse_header(records)
     except CorruptBatch as error:
-        if len(records) >= HEADER_SIZE and records[_MAGIC_OFFSET] == MAGIC:
+        if len(records) >= HEADER_SIZE and records[MAGIC_OFFSET] == MAGIC:
             raise ApiError(ErrorCode.CORRUPT_MESSAGE, str(error)) from None
         raise InvalidRecord(ErrorCode.INVALID_RECORD, str(error)) from None
     extra_bytes = len(records) - header.size_bytes
