@@ -16,7 +16,7 @@ from godel.clock import Clock, Randomness
 from godel.coordinator.decision import Caller
 from godel.coordinator.draft import GroupEnvironment, refuse_join
 from godel.coordinator.group_shard import Exists, GroupShard
-from godel.coordinator.offsets import CommittedOffset
+from godel.coordinator.offsets import FetchedTopics
 from godel.coordinator.runtime import CoordinatorLog, CoordinatorRuntime, gather, then
 from godel.coordinator.settings import GroupSettings
 from godel.errors import ApiError, ErrorCode
@@ -39,8 +39,6 @@ GROUP_TYPE = "classic"
 DEAD = "Dead"
 GROUP_ID_NOT_FOUND_SINCE = 6
 """In DescribeGroups."""
-
-FetchedTopics = list[tuple[str, list[tuple[int, CommittedOffset | None]]]]
 
 
 class FetchedGroup(NamedTuple):

@@ -17,7 +17,7 @@ from godel.coordinator.classic_group import ClassicGroup, left_group
 from godel.coordinator.consumer_protocol import PROTOCOL_TYPE
 from godel.coordinator.decision import Caller, Decision, Instant
 from godel.coordinator.draft import GroupEnvironment, refuse_join
-from godel.coordinator.offsets import CommittedOffset, CommittedOffsets, commit_record, tombstone
+from godel.coordinator.offsets import CommittedOffsets, FetchedTopics, commit_record, tombstone
 from godel.coordinator.records import (
     GroupCoordinatorRecord,
     GroupRecord,
@@ -243,7 +243,7 @@ class GroupShard:
 
     def fetch(
         self, group_id: str, topics: Iterable[tuple[str, Iterable[int]]] | None
-    ) -> list[tuple[str, list[tuple[int, CommittedOffset | None]]]]:
+    ) -> FetchedTopics:
         """What is committed; `topics` None: everything. Nothing committed is no error."""
         if topics is None:
             return [

@@ -33,6 +33,9 @@ class CommittedOffset(NamedTuple):
         return now_ms - base_ms >= retention_ms
 
 
+FetchedTopics: TypeAlias = list[tuple[str, list[tuple[int, CommittedOffset | None]]]]
+"""Partitions by topic, as they were asked for; None: nothing committed there."""
+
 RetentionBase: TypeAlias = Callable[[str, CommittedOffset], int | None]
 """The moment from which an offset of a topic grows old; None: it does not."""
 

@@ -14,10 +14,10 @@ from __future__ import annotations
 import asyncio
 import struct
 from collections.abc import Awaitable, Iterable
-from typing import Any
 
 from structlog.typing import FilteringBoundLogger
 
+from godel.broker.broker import Broker
 from godel.broker.context import RequestContext
 from godel.clock import Clock
 from godel.errors import ApiError, CloseConnection, DecodeError, EncodeError, ErrorCode
@@ -88,7 +88,7 @@ class Dispatcher:
     def __init__(
         self,
         apis: Iterable[Api],
-        broker: Any,
+        broker: Broker,
         metrics: Metrics,
         *,
         log: FilteringBoundLogger,
