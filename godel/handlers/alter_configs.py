@@ -8,11 +8,9 @@ all).
 
 from __future__ import annotations
 
-from collections import Counter
-
 from godel.broker.context import RequestContext
-from godel.errors import ApiError, ErrorCode
-from godel.handlers.config_resources import alter
+from godel.errors import ErrorCode
+from godel.handlers.config_resources import Change, alter_each
 from godel.metadata.alterations import Alteration, Operation
 from godel.protocol.messages.alter_configs import (
     AlterConfigsRequest,
@@ -22,27 +20,25 @@ from godel.protocol.messages.alter_configs import (
 
 
 async def handle(context: RequestContext, request: AlterConfigsRequest) -> AlterConfigsResponse:
-    times = Counter((each.resource_type, each.resource_name) for each in request.resources)
-    responses: list[AlterConfigsResourceResponse] = []
-    for resource in request.resources:
-        kind, name = resource.resource_type, resource.resource_name
-        response = AlterConfigsResourceResponse(
-            error_message=None, resource_type=kind, resource_name=name
+    changes = [
+        Change(
+            resource.resource_type,
+            resource.resource_name,
+            [Alteration(each.name, Operation.SET, each.value) for each in resource.configs],
         )
-        given = [Alteration(each.name, Operation.SET, each.value) for each in resource.configs]
-        try:
-            if times[kind, name] > 1:
-                raise ApiError(ErrorCode.INVALID_REQUEST, "A resource is named more than once.")
-            await alter(
-                context.broker,
-                kind,
-                name,
-                given,
-                validate_only=request.validate_only,
-                replace=True,
+        for resource in request.resources
+    ]
+    outcomes = await alter_each(
+        context.broker, changes, validate_only=request.validate_only, replace=True
+    )
+    return AlterConfigsResponse(
+        responses=[
+            AlterConfigsResourceResponse(
+                error_code=ErrorCode.NONE if refusal is None else refusal.code,
+                error_message=None if refusal is None else refusal.message,
+                resource_type=change.resource_type,
+                resource_name=change.name,
             )
-        except ApiError as refusal:
-            response.error_code = refusal.code
-            response.error_message = refusal.message
-        responses.append(response)
-    return AlterConfigsResponse(responses=responses)
+            for change, refusal in zip(changes, outcomes, strict=True)
+        ]
+    )

@@ -5,7 +5,9 @@ Kinds are the codes of Kafka's `ConfigResource.Type`.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from godel.broker.broker import Broker
 from godel.config.describe import BrokerLevels
@@ -18,6 +20,34 @@ BROKER = 4
 BROKER_LOGGER = 8
 CLIENT_METRICS = 16
 GROUP = 32
+
+
+class Change(NamedTuple):
+    """What a request wants to do to one resource."""
+
+    resource_type: int
+    name: str
+    alterations: Sequence[Alteration]
+
+
+async def alter_each(
+    broker: Broker, changes: Sequence[Change], *, validate_only: bool, replace: bool = False
+) -> list[ApiError | None]:
+    """Change resources one after another, each with its own outcome; None: done.
+
+    `replace`: what was set before does not count.
+    """
+    times = Counter((change.resource_type, change.name) for change in changes)
+    outcomes: list[ApiError | None] = []
+    for change in changes:
+        try:
+            if times[change.resource_type, change.name] > 1:
+                raise ApiError(ErrorCode.INVALID_REQUEST, "A resource is named more than once.")
+            await alter(broker, *change, validate_only=validate_only, replace=replace)
+            outcomes.append(None)
+        except ApiError as refusal:
+            outcomes.append(refusal)
+    return outcomes
 
 
 async def alter(

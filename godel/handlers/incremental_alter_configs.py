@@ -8,11 +8,9 @@ loggers and client metrics do not exist here.
 
 from __future__ import annotations
 
-from collections import Counter
-
 from godel.broker.context import RequestContext
-from godel.errors import ApiError, ErrorCode
-from godel.handlers.config_resources import alter
+from godel.errors import ErrorCode
+from godel.handlers.config_resources import Change, alter_each
 from godel.metadata.alterations import Alteration
 from godel.protocol.messages.incremental_alter_configs import (
     AlterConfigsResourceResponse,
@@ -24,30 +22,23 @@ from godel.protocol.messages.incremental_alter_configs import (
 async def handle(
     context: RequestContext, request: IncrementalAlterConfigsRequest
 ) -> IncrementalAlterConfigsResponse:
-    times = Counter((each.resource_type, each.resource_name) for each in request.resources)
-    responses: list[AlterConfigsResourceResponse] = []
-    for resource in request.resources:
-        response = AlterConfigsResourceResponse(
-            error_message=None,
-            resource_type=resource.resource_type,
-            resource_name=resource.resource_name,
+    changes = [
+        Change(
+            resource.resource_type,
+            resource.resource_name,
+            [Alteration(each.name, each.config_operation, each.value) for each in resource.configs],
         )
-        try:
-            if times[(resource.resource_type, resource.resource_name)] > 1:
-                raise ApiError(ErrorCode.INVALID_REQUEST, "A resource is named more than once.")
-            alterations = [
-                Alteration(each.name, each.config_operation, each.value)
-                for each in resource.configs
-            ]
-            await alter(
-                context.broker,
-                resource.resource_type,
-                resource.resource_name,
-                alterations,
-                validate_only=request.validate_only,
+        for resource in request.resources
+    ]
+    outcomes = await alter_each(context.broker, changes, validate_only=request.validate_only)
+    return IncrementalAlterConfigsResponse(
+        responses=[
+            AlterConfigsResourceResponse(
+                error_code=ErrorCode.NONE if refusal is None else refusal.code,
+                error_message=None if refusal is None else refusal.message,
+                resource_type=change.resource_type,
+                resource_name=change.name,
             )
-        except ApiError as refusal:
-            response.error_code = refusal.code
-            response.error_message = refusal.message
-        responses.append(response)
-    return IncrementalAlterConfigsResponse(responses=responses)
+            for change, refusal in zip(changes, outcomes, strict=True)
+        ]
+    )
