@@ -25,6 +25,7 @@ from godel.clock import Clock, Randomness
 from godel.config.broker import BrokerConfig
 from godel.config.listener import WILDCARD_HOSTS, parse_listener
 from godel.handlers import APIS
+from godel.metadata.image import MetadataImage
 from godel.metadata.publisher import Metadata
 from godel.metadata.store import MetadataStore
 from godel.metadata.topics import Topics
@@ -121,7 +122,13 @@ async def stop(broker: Broker, flusher: Flusher, given: Surroundings) -> None:
 async def serving(config: BrokerConfig, broker: Broker, given: Surroundings) -> AsyncIterator[Node]:
     """Let clients in, and tell them where."""
     dispatcher = Dispatcher(APIS, broker, broker.metrics, log=given.log, clock=given.clock)
-    reception = Reception(dispatcher, limits(config))
+    reception = Reception(dispatcher, limits(broker.config))
+
+    def follow(old: MetadataImage, new: MetadataImage) -> None:
+        if old.broker_config is not new.broker_config:
+            reception.limits = limits(new.broker_config)
+
+    broker.metadata.subscribe(follow)
     listener = Listener(reception)
     address = parse_listener(config.listeners[0])
     await listener.bind(address.host, address.port)

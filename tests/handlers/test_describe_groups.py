@@ -31,3 +31,14 @@ async def test_a_known_and_an_unknown_group(version: int) -> None:
         assert unknown.error_message == "Group nobody not found."
     else:
         assert unknown.error_code == ErrorCode.NONE
+
+
+@pytest.mark.parametrize("version", range(3, 7))
+async def test_authorized_operations_are_told_to_those_who_ask(version: int) -> None:
+    broker = GroupBroker()
+    member_of(broker)
+    request = DescribeGroupsRequest(groups=["g", "nobody"], include_authorized_operations=True)
+    reply = on_the_wire(describe_groups.handle(broker.context(version), request), version)
+    known, unknown = reply.groups
+    assert known.authorized_operations == 3400
+    assert unknown.authorized_operations == (-(2**31) if version >= 6 else 3400)

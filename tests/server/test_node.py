@@ -698,3 +698,15 @@ def test_the_metadata_of_a_restarted_broker_names_its_new_port() -> None:
             wanted = [MetadataRequestTopic(name="t")]
             response = client.send(MetadataRequest(topics=wanted))
             assert [node.port for node in response.brokers] == [broker.node.endpoint.port]
+
+
+def test_the_limit_of_connections_is_followed_live() -> None:
+    with Broker() as broker, Client(broker) as client:
+        with Client(broker) as second:
+            second.describe()
+        client.alter("1", {"max.connections": 1}, resource_type=BROKER)
+        with Client(broker) as refused:
+            assert refused.socket.recv(1) == b"", "closed at once"
+        client.alter("1", {"max.connections": None}, resource_type=BROKER)
+        with Client(broker) as third:
+            third.describe()
