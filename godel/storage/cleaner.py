@@ -191,7 +191,7 @@ class Cleaner:
         await self._call(self._worker_files.sync_folder, log.folder)
         self._check(log, [copy])
         rename_copy(self._files, log.folder, base_offset, before=layout.SWAP, after="")
-        copy.renamed("")
+        copy.renamed(before=layout.SWAP, after="")
         await self._call(self._worker_files.sync_folder, log.folder)
         log.is_swapping = False
 

@@ -55,6 +55,12 @@ def segment_file(base_offset: int, suffix: str) -> str:
     return f"{base_offset:020d}{suffix}"
 
 
+def beside_log(log_path: str, suffix: str) -> str:
+    """The path of another file of a segment, which has the ending of the log, if any."""
+    head, _, ending = log_path.rpartition(LOG)
+    return head + suffix + ending
+
+
 def parse_segment_file(name: str) -> SegmentFile | None:
     """None for whatever is not a segment's file, renamed ones (`.deleted`...) included."""
     match = _SEGMENT_FILE.fullmatch(name)

@@ -2,10 +2,10 @@
 
     log_start <= flushed <= end;  segments: [base ... ) [base ... ) [base ... end)
 
-Appends go to the last segment, through one `writev` into the page cache. What is written is made
-durable by the `Flusher`; a failed write or sync fences the log until the next start. Everything
-happens on the event loop but the syncs themselves. How a folder becomes a log again stands in
-`recovery.py`, what is deleted in `retention.py`, searching by time in `timestamps.py`.
+Appends go to the last segment, through one `writev` into the page cache. How what is written gets
+durable stands in `durability.py`, how a folder becomes a log again in `recovery.py`, what is
+deleted in `retention.py`, searching by time in `timestamps.py`. Everything happens on the event
+loop but the syncs themselves.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from bisect import bisect_right
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from godel.clock import Clock, Randomness, Timer
+from godel.clock import Clock, Randomness
 from godel.errors import CorruptBatch, StorageFailed
 from godel.records.batch import BatchHeader
 from godel.records.partition_log import (
@@ -26,9 +26,10 @@ from godel.records.partition_log import (
     TimestampOffset,
 )
 from godel.storage import recovery, retention, timestamps
+from godel.storage.durability import Durability
 from godel.storage.files import Files, parent
-from godel.storage.flusher import Flusher, FlushWaiters, SyncPlan, Unsynced, failed_future
-from godel.storage.log_config import LONGEST_TIMER_MS, LogConfig
+from godel.storage.flusher import Flusher
+from godel.storage.log_config import LogConfig
 from godel.storage.offset_index import MAX_RELATIVE_OFFSET
 from godel.storage.segment import Segment, create_segment, limit_indexes
 from godel.storage.sidecar_files import SidecarFiles
@@ -55,10 +56,8 @@ class Log:
     ) -> None:
         self.folder = folder
         self.recovery_report = loaded.report
-        self.on_flushed: Callable[[], None] | None = None
         self.on_roll: Callable[[], None] | None = None
         self._files = files
-        self._flusher = flusher
         self._clock = clock
         self._randomness = randomness
         self.config = config
@@ -66,18 +65,19 @@ class Log:
         self._bases = [segment.base_offset for segment in loaded.segments]
         self._active = loaded.segments[-1]
         self._log_start = loaded.log_start_offset
-        self._flushed = loaded.flushed_offset
-        self._end = loaded.end_offset
         self._sidecars = SidecarFiles(files, folder, loaded.snapshot_offsets)
         self._size_bytes = sum(segment.size_bytes for segment in loaded.segments)
-        self._unsynced = Unsynced(loaded.unsynced_folders)
-        self._waiters = FlushWaiters()
-        self._is_sync_asked = False
-        self._flush_timer: Timer | None = None
-        self._failure: str | None = None
+        self.durability = Durability(
+            folder,
+            self._active,
+            flusher=flusher,
+            clock=clock,
+            config=config,
+            unsynced_folders=loaded.unsynced_folders,
+        )
         self._is_closed = False
         self.is_swapping = False  # by compaction: nothing is deleted meanwhile
-        self._adopt_config(config)
+        self._active.roll_jitter_ms = self._jitter_ms()
         self._check_order()
 
     @classmethod
@@ -133,11 +133,11 @@ class Log:
 
     @property
     def flushed_offset(self) -> int:
-        return self._flushed
+        return self.durability.flushed_offset
 
     @property
     def end_offset(self) -> int:
-        return self._end
+        return self.durability.end_offset
 
     @property
     def size_bytes(self) -> int:
@@ -145,8 +145,17 @@ class Log:
 
     @property
     def failure(self) -> str | None:
-        """Why the log is fenced or closed."""
-        return self._failure
+        """See `PartitionLog.failure`."""
+        return self.durability.failure
+
+    @property
+    def on_flushed(self) -> Callable[[], None] | None:
+        """See `PartitionLog.on_flushed`."""
+        return self.durability.on_flushed
+
+    @on_flushed.setter
+    def on_flushed(self, called: Callable[[], None] | None) -> None:
+        self.durability.on_flushed = called
 
     @property
     def segments(self) -> Sequence[Segment]:
@@ -155,14 +164,9 @@ class Log:
 
     def configure(self, config: LogConfig) -> None:
         """Take new settings over, from the next append on."""
-        self._adopt_config(config)
-        if self._is_durable and self._end > self._flushed:
-            self._ask_for_sync()
-
-    def _adopt_config(self, config: LogConfig) -> None:
         self.config = config
-        self._is_durable = not config.write_caching
         self._active.roll_jitter_ms = self._jitter_ms()
+        self.durability.configure(config)
 
     def _jitter_ms(self) -> int:
         limit_ms = min(self.config.segment_jitter_ms, self.config.segment_ms)
@@ -172,9 +176,10 @@ class Log:
 
     def append(self, header: BatchHeader, data: Buffer, leader_epoch: int) -> int:
         """See `PartitionLog.append`."""
-        if self._failure is not None:
-            raise StorageFailed(self._failure)
-        base_offset = self._end
+        durability = self.durability
+        if durability.failure is not None:
+            raise StorageFailed(durability.failure)
+        base_offset = durability.end_offset
         last_offset = base_offset + header.last_offset_delta
         length = header.batch_length
         size_bytes = length + 12
@@ -194,14 +199,9 @@ class Log:
                 max_timestamp,
             )
         except (OSError, CorruptBatch) as failure:
-            raise self._fence("append", failure) from failure
-        self._end = last_offset + 1
+            raise durability.fence("append", failure) from failure
         self._size_bytes += size_bytes
-        if self._is_durable:
-            if not self._is_sync_asked:
-                self._ask_for_sync()
-        else:
-            self._note_cached()
+        durability.written(last_offset + 1)
         return base_offset
 
     def roll(self) -> Segment:
@@ -209,113 +209,36 @@ class Log:
         if self.on_roll is not None:
             self.on_roll()
         closing = self._active
-        self._unsynced.add(closing.file, *closing.finish())
+        self.durability.add(closing.file, *closing.indexes.finish())
         segment = create_segment(
             self._files,
             self.folder,
-            self._end,
+            self.end_offset,
             config=self.config,
             created_ms=self._clock.now_ms(),
             roll_jitter_ms=self._jitter_ms(),
         )
         limit_indexes(self._segments)
-        self._unsynced.add_folders(self.folder)
+        self.durability.add_folders(self.folder)
         self._segments.append(segment)
         self._bases.append(segment.base_offset)
-        self._active = segment
-        self._ask_for_sync()
+        self._active = self.durability.active = segment
+        self.durability.ask_for_sync()
         return segment
 
     # Durability
 
     def committed(self, offset: int) -> Awaitable[None] | None:
         """See `PartitionLog.committed`."""
-        if offset <= self._flushed:
-            return None
-        if self._failure is None and self._flusher.is_inline:
-            self._flusher.flush_now(self)
-            if offset <= self._flushed:
-                return None
-        if self._failure is not None:
-            return failed_future(self._failure)
-        self._ask_for_sync()
-        return self._waiters.add(offset)
+        return self.durability.committed(offset)
 
     def flush(self) -> None:
         """Sync what is unsynced before returning. Raises `StorageFailed`."""
-        if self._failure is None and self._end > self._flushed:
-            self._flusher.flush_now(self)
-        if self._failure is not None:
-            raise StorageFailed(self._failure)
-
-    def _ask_for_sync(self) -> None:
-        self._is_sync_asked = True
-        self._flusher.request(self)
-
-    def _note_cached(self) -> None:
-        """After an append that need not be synced: `flush.messages` and `flush.ms`."""
-        if self._end - self._flushed >= self.config.flush_messages:
-            if not self._is_sync_asked:
-                self._ask_for_sync()
-        elif self._flush_timer is None and self.config.flush_ms <= LONGEST_TIMER_MS:
-            self._flush_timer = self._clock.call_later(self.config.flush_ms, self._flush_is_due)
-
-    def _flush_is_due(self) -> None:
-        self._flush_timer = None
-        if self._failure is None and self._end > self._flushed:
-            self._ask_for_sync()
-
-    def begin_sync(self) -> SyncPlan | None:
-        """For the flusher: what is unsynced now, pinned."""
-        self._is_sync_asked = False
-        if self._failure is not None or not (self._end > self._flushed or self._unsynced.files):
-            return None
-        try:
-            plan = self._unsynced.plan(self._active.file, self._end)
-        except OSError as failure:
-            self._fence("sync", failure)
-            return None
-        self._active.remember(self._end, self._active.size_bytes)
-        return plan
-
-    def end_sync(self, plan: SyncPlan, failure: OSError | None) -> None:
-        """For the flusher: the plan was carried out, or not."""
-        for file in plan.files:
-            file.unpin()
-        if self._failure is not None:
-            return
-        if failure is not None:
-            self._fence("sync", failure)
-            return
-        if plan.up_to > self._flushed:
-            self._flushed = plan.up_to
-            self._check_order()
-            self._waiters.flushed(plan.up_to)
-            if self.on_flushed is not None:
-                self.on_flushed()
-        if self._end > self._flushed and (self._is_durable or self._waiters):
-            self._ask_for_sync()
-
-    def _fence(self, action: str, failure: Exception) -> StorageFailed:
-        """Nothing is written or acknowledged from here on."""
-        if self._failure is None:
-            self._failure = f"{self.folder}: {action} failed: {failure}"
-            self._stop_waiting()
-            if self.on_flushed is not None:
-                self.on_flushed()
-        return StorageFailed(self._failure)
-
-    def _stop_waiting(self) -> None:
-        assert self._failure is not None
-        self._flusher.forget(self)
-        self._waiters.fail(self._failure)
-        if self._flush_timer is not None:
-            self._flush_timer.cancel()
-            self._flush_timer = None
+        self.durability.flush()
 
     def _check_order(self) -> None:
-        assert self._log_start <= self._flushed <= self._end, (
-            f"{self.folder}: {self._log_start} <= {self._flushed} <= {self._end}"
+        assert self._log_start <= self.flushed_offset <= self.end_offset, (
+            f"{self.folder}: {self._log_start} <= {self.flushed_offset} <= {self.end_offset}"
         )
 
     # Reading
@@ -325,7 +248,7 @@ class Log:
     ) -> LogSlice | None:
         """See `PartitionLog.read`. One segment at a time, as Kafka does."""
         assert offset >= self._log_start, f"{offset} is before {self._log_start}"
-        upper_bound = min(upper_bound, self._end)
+        upper_bound = min(upper_bound, self.end_offset)
         number = bisect_right(self._bases, offset) - 1
         if self._is_closed:
             raise StorageFailed(f"{self.folder}: the log is closed")
@@ -334,7 +257,7 @@ class Log:
                 segment = self._segments[max(number, 0)]
                 if segment.base_offset >= upper_bound:
                     break
-                if segment is not self._active and not segment.has_indexes:
+                if segment is not self._active and not segment.indexes.are_loaded:
                     limit_indexes(self._segments)
                 data = segment.read(
                     offset, max_bytes, upper_bound=upper_bound, at_least_one=at_least_one
@@ -361,13 +284,15 @@ class Log:
         """See `PartitionLog.offset_for_timestamp`."""
         with self._reading():
             return timestamps.first_at_or_after(
-                self._segments, timestamp_ms, self._log_start, min(upper_bound, self._end)
+                self._segments, timestamp_ms, self._log_start, min(upper_bound, self.end_offset)
             )
 
     def max_timestamp(self, *, upper_bound: int) -> TimestampOffset | None:
         """See `PartitionLog.max_timestamp`."""
         with self._reading():
-            return timestamps.largest(self._segments, self._log_start, min(upper_bound, self._end))
+            return timestamps.largest(
+                self._segments, self._log_start, min(upper_bound, self.end_offset)
+            )
 
     def replay(self, from_offset: int, on_batch: Callable[[BatchHeader, memoryview], None]) -> None:
         """Show every batch from the one with `from_offset` to the end, for the state above."""
@@ -378,14 +303,14 @@ class Log:
 
     def truncate_prefix(self, new_start: int) -> None:
         """See `PartitionLog.truncate_prefix`. `apply_retention` deletes the segments."""
-        assert new_start <= self._end, f"{new_start} is beyond the end {self._end}"
+        assert new_start <= self.end_offset, f"{new_start} is beyond the end {self.end_offset}"
         if new_start > self._log_start:
             self._log_start = new_start
-            self._flushed = max(self._flushed, new_start)
+            self.durability.passed(new_start)
 
     def apply_retention(self, *, upper_bound: int) -> list[retention.Deletion]:
         """Delete what retention and the log start allow, up to `upper_bound` (high watermark)."""
-        if self._failure is not None or self.is_swapping:
+        if self.failure is not None or self.is_swapping:
             return []
         with self._reading():
             facts = [retention.facts(segment) for segment in self._segments]
@@ -402,7 +327,7 @@ class Log:
             for _ in plan:
                 self._delete_oldest()
         except OSError as failure:
-            raise self._fence("deletion", failure) from failure
+            raise self.durability.fence("deletion", failure) from failure
         return plan
 
     def _delete_oldest(self) -> None:
@@ -416,8 +341,8 @@ class Log:
         """Delete a segment's files."""
         delay_ms = self.config.file_delete_delay_ms
         retention.delete(self._files, segment, clock=self._clock, delay_ms=delay_ms)
-        self._unsynced.add_folders(self.folder)
-        self._unsynced.forget(segment.files())
+        self.durability.add_folders(self.folder)
+        self.durability.forget(segment.files())
         segment.close()
 
     def replace_segments(self, old: Sequence[Segment], new: Segment) -> None:
@@ -437,63 +362,65 @@ class Log:
         return self._sidecars.topic_id()
 
     def _write_topic_id(self, topic_id: TopicId) -> None:
-        self._unsynced.add(self._sidecars.write_topic_id(topic_id))
-        self._unsynced.add_folders(self.folder, parent(self.folder))
+        self.durability.add(self._sidecars.write_topic_id(topic_id))
+        self.durability.add_folders(self.folder, parent(self.folder))
 
     def leader_epochs(self) -> list[EpochStart]:
         """The checkpointed epochs, and those that recovery saw beyond them."""
-        return self._sidecars.leader_epochs(self.recovery_report.leader_epochs, self._end)
+        return self._sidecars.leader_epochs(self.recovery_report.leader_epochs, self.end_offset)
 
     def save_leader_epochs(self, epochs: Sequence[EpochStart]) -> None:
         """See `PartitionLog.save_leader_epochs`."""
         try:
             self._sidecars.write_leader_epochs(epochs)
         except OSError as failure:
-            raise self._fence("checkpoint", failure) from failure
+            raise self.durability.fence("checkpoint", failure) from failure
 
     def latest_producers(self) -> tuple[int, list[ProducerEntry]]:
         """The newest whole snapshot and its offset: replay from there. (log start, []): none."""
-        return self._sidecars.latest_producers(self._end) or (self._log_start, [])
+        return self._sidecars.latest_producers(self.end_offset) or (self._log_start, [])
 
     def save_producers(self, producers: Sequence[ProducerEntry]) -> None:
         """See `PartitionLog.save_producers`."""
         try:
-            file = self._sidecars.write_producers(self._end, producers, self._bases)
+            file = self._sidecars.write_producers(self.end_offset, producers, self._bases)
         except OSError as failure:
-            raise self._fence("snapshot", failure) from failure
-        self._unsynced.add(file)
-        self._unsynced.add_folders(self.folder)
+            raise self.durability.fence("snapshot", failure) from failure
+        self.durability.add(file)
+        self.durability.add_folders(self.folder)
 
     # The end
 
     def checkpoint(self) -> int:
         """Write the indexes so far, for a quick recovery; return the recovery point."""
-        if self._failure is None:
+        if self.failure is None:
             try:
-                self._active.write_indexes()
+                self._active.indexes.write()
             except OSError as failure:
-                self._fence("index", failure)
-        return self._flushed
+                self.durability.fence("index", failure)
+        return self.flushed_offset
 
     def close(self) -> None:
         """Sync, finish the indexes, let every file go. Raises `StorageFailed` when that fails."""
         if self._is_closed:
             return
         try:
-            if self._failure is None:
-                self._unsynced.add(*self._active.finish())
-                self._flusher.flush_now(self)
-        except OSError as failure:
-            self._fence("close", failure)
-        failed = self._failure
-        self.abandon("the log is closed")
-        if failed is not None:
-            raise StorageFailed(failed)
+            self._finish()
+        finally:
+            self.abandon("the log is closed")
+
+    def _finish(self) -> None:
+        durability = self.durability
+        if durability.failure is None:
+            try:
+                durability.add(*self._active.indexes.finish())
+            except OSError as failure:
+                raise durability.fence("close", failure) from failure
+        durability.flush()
 
     def abandon(self, reason: str) -> None:
         """Let go of everything without a sync: the partition is deleted, or the log failed."""
         self._is_closed = True
-        self._failure = self._failure or f"{self.folder}: {reason}"
-        self._stop_waiting()
+        self.durability.abandon(reason)
         for segment in self._segments:
             segment.close()

@@ -57,8 +57,6 @@ class LoadedLog:
 
     segments: list[Segment]
     log_start_offset: int
-    flushed_offset: int
-    end_offset: int
     snapshot_offsets: set[int]
     unsynced_folders: Sequence[str]
     lacks_topic_id: bool
@@ -179,8 +177,6 @@ def load(
     loaded = LoadedLog(
         segments=segments,
         log_start_offset=log_start_offset,
-        flushed_offset=0,
-        end_offset=0,
         snapshot_offsets={base for base, suffix in found if suffix == layout.PRODUCER_SNAPSHOT},
         unsynced_folders=(folder, parent(folder)) if is_new else (),
         lacks_topic_id=layout.PARTITION_METADATA not in names,
@@ -234,9 +230,8 @@ def _settle(
         segments.append(segment)
         loaded.unsynced_folders = loaded.unsynced_folders or (folder,)
     loaded.log_start_offset = max(loaded.log_start_offset, segments[0].base_offset)
-    loaded.end_offset = loaded.flushed_offset = segments[-1].next_offset
     loaded.snapshot_offsets = {
-        offset for offset in loaded.snapshot_offsets if offset <= loaded.end_offset
+        offset for offset in loaded.snapshot_offsets if offset <= segments[-1].next_offset
     }
 
 
@@ -264,7 +259,7 @@ def _recover(files: Files, folder: str, loaded: LoadedLog, recovery_point: int) 
         else:
             segment.next_offset = following
         next_offset = segment.next_offset
-        for file in (segment.file, *(() if is_last else segment.finish())):
+        for file in (segment.file, *(() if is_last else segment.indexes.finish())):
             file.sync()
             file.close()
     if segments:
@@ -272,12 +267,12 @@ def _recover(files: Files, folder: str, loaded: LoadedLog, recovery_point: int) 
 
 
 def _scan_segment(segment: Segment, recovery_point: int, report: RecoveryReport) -> Scan:
-    position = segment.resume_indexes(recovery_point)
+    position = segment.indexes.resume(recovery_point)
     next_offset = next(segment.walk(position)).base_offset if position else segment.base_offset
     epochs = report.leader_epochs
 
     def on_batch(position: int, header: BatchHeader) -> None:
-        segment.index(position, header.size_bytes, header.last_offset, header.max_timestamp)
+        segment.indexes.note(position, header.size_bytes, header.last_offset, header.max_timestamp)
         epoch = header.partition_leader_epoch
         if epoch >= 0 and (not epochs or epoch > epochs[-1].epoch):
             epochs.append(EpochStart(epoch, header.base_offset))
@@ -311,7 +306,7 @@ def _cut(files: Files, folder: str, loaded: LoadedLog, number: int, result: Scan
         aside += _set_aside(files, folder, one)
     if rest_bytes:
         segment.truncate(result.position, result.next_offset)
-        segment.rebuild_indexes()
+        segment.indexes.rebuild()
     segment.next_offset = result.next_offset
     segment.file.sync()
     del loaded.segments[loaded.segments.index(segment) + 1 :]

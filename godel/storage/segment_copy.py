@@ -91,7 +91,7 @@ def write_copy(
             one.truncate(0)
         for source in group:
             yield from _copy_one(files, folder, source, this_round, copy)
-        for one in (copy.file, *copy.finish()):
+        for one in (copy.file, *copy.indexes.finish()):
             one.sync()
     finally:
         copy.close()

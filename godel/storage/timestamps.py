@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 
 from godel.records.batch import iterate_records, parse_header
 from godel.records.partition_log import TimestampOffset
-from godel.storage.segment import Segment, WalkedBatch
+from godel.storage.batch_walk import WalkedBatch
+from godel.storage.segment import Segment
 
 
 def first_at_or_after(

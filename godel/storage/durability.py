@@ -1,0 +1,197 @@
+"""How far one log has reached the disk: its flushed offset, what is unsynced, who waits, the fence.
+
+    flushed <= end
+
+A durable log asks for a sync after every append that finds none asked for; a cached one after
+`flush.messages` or `flush.ms`. The `Flusher` carries it out and reports back. A failed write or
+sync fences the log: from there on nothing is written or acknowledged until the next start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+
+from godel.clock import Clock, Timer
+from godel.errors import StorageFailed
+from godel.storage.files import File
+from godel.storage.flusher import Flusher, FlushWaiters, SyncPlan, Unsynced, failed_future
+from godel.storage.log_config import LONGEST_TIMER_MS, LogConfig
+from godel.storage.segment import Segment
+
+
+class Durability:
+    """Of one `Log`, which owns this and tells it what it has written. The flusher's `Syncable`."""
+
+    __slots__ = (
+        "_clock",
+        "_config",
+        "_flush_timer",
+        "_flusher",
+        "_folder",
+        "_is_durable",
+        "_is_sync_asked",
+        "_unsynced",
+        "_waiters",
+        "active",
+        "end_offset",
+        "failure",
+        "flushed_offset",
+        "on_flushed",
+    )
+
+    def __init__(
+        self,
+        folder: str,
+        active: Segment,
+        *,
+        flusher: Flusher,
+        clock: Clock,
+        config: LogConfig,
+        unsynced_folders: Iterable[str],
+    ) -> None:
+        """Everything that the log has is durable, but for the folders."""
+        self._folder = folder
+        self._flusher = flusher
+        self._clock = clock
+        self._config = config
+        self._is_durable = not config.write_caching
+        self._unsynced = Unsynced(unsynced_folders)
+        self._waiters = FlushWaiters()
+        self._is_sync_asked = False
+        self._flush_timer: Timer | None = None
+        self.active = active
+        """Its file is in every sync."""
+        self.end_offset = self.flushed_offset = active.next_offset
+        self.failure: str | None = None
+        """Why the log is fenced or closed."""
+        self.on_flushed: Callable[[], None] | None = None
+
+    def configure(self, config: LogConfig) -> None:
+        self._config = config
+        self._is_durable = not config.write_caching
+        if self._is_durable and self.end_offset > self.flushed_offset:
+            self.ask_for_sync()
+
+    # What the log has done
+
+    def written(self, end_offset: int) -> None:
+        """The active segment has batches up to here."""
+        self.end_offset = end_offset
+        if not self._is_durable:
+            self._note_cached()
+        elif not self._is_sync_asked:
+            self.ask_for_sync()
+
+    def _note_cached(self) -> None:
+        """`flush.messages` and `flush.ms`."""
+        if self.end_offset - self.flushed_offset >= self._config.flush_messages:
+            if not self._is_sync_asked:
+                self.ask_for_sync()
+        elif self._flush_timer is None and self._config.flush_ms <= LONGEST_TIMER_MS:
+            self._flush_timer = self._clock.call_later(self._config.flush_ms, self._flush_is_due)
+
+    def _flush_is_due(self) -> None:
+        self._flush_timer = None
+        if self.failure is None and self.end_offset > self.flushed_offset:
+            self.ask_for_sync()
+
+    def add(self, *files: File) -> None:
+        """These were written, too; the next sync takes them along."""
+        self._unsynced.add(*files)
+
+    def add_folders(self, *folders: str) -> None:
+        """Names have changed in these folders."""
+        self._unsynced.add_folders(*folders)
+
+    def forget(self, files: Iterable[File]) -> None:
+        """They were deleted."""
+        self._unsynced.forget(files)
+
+    def passed(self, offset: int) -> None:
+        """What lies below was deleted and need not be synced any more."""
+        self.flushed_offset = max(self.flushed_offset, offset)
+
+    # Those who wait
+
+    def committed(self, offset: int) -> Awaitable[None] | None:
+        """See `PartitionLog.committed`."""
+        if offset <= self.flushed_offset:
+            return None
+        if self.failure is None and self._flusher.is_inline:
+            self._flusher.flush_now(self)
+            if offset <= self.flushed_offset:
+                return None
+        if self.failure is not None:
+            return failed_future(self.failure)
+        self.ask_for_sync()
+        return self._waiters.add(offset)
+
+    def flush(self) -> None:
+        """Sync what is unsynced before returning. Raises `StorageFailed`."""
+        if self.failure is None:
+            self._flusher.flush_now(self)
+        if self.failure is not None:
+            raise StorageFailed(self.failure)
+
+    def ask_for_sync(self) -> None:
+        self._is_sync_asked = True
+        self._flusher.request(self)
+
+    # The flusher's side
+
+    def begin_sync(self) -> SyncPlan | None:
+        """See `Syncable`."""
+        self._is_sync_asked = False
+        is_pending = self.end_offset > self.flushed_offset or self._unsynced.files
+        if self.failure is not None or not is_pending:
+            return None
+        active = self.active
+        try:
+            plan = self._unsynced.plan(active.file, self.end_offset)
+        except OSError as failure:
+            self.fence("sync", failure)
+            return None
+        active.remember(self.end_offset, active.size_bytes)
+        return plan
+
+    def end_sync(self, plan: SyncPlan, failure: OSError | None) -> None:
+        """See `Syncable`."""
+        for file in plan.files:
+            file.unpin()
+        if self.failure is not None:
+            return
+        if failure is not None:
+            self.fence("sync", failure)
+            return
+        if plan.up_to > self.flushed_offset:
+            self.flushed_offset = plan.up_to
+            assert plan.up_to <= self.end_offset, f"{self._folder}: {plan.up_to} was not written"
+            self._waiters.flushed(plan.up_to)
+            if self.on_flushed is not None:
+                self.on_flushed()
+        if self.end_offset > self.flushed_offset and (self._is_durable or self._waiters):
+            self.ask_for_sync()
+
+    # The end
+
+    def fence(self, action: str, failure: Exception) -> StorageFailed:
+        """Nothing is written or acknowledged from here on."""
+        if self.failure is None:
+            self.failure = f"{self._folder}: {action} failed: {failure}"
+            self._stop_waiting()
+            if self.on_flushed is not None:
+                self.on_flushed()
+        return StorageFailed(self.failure)
+
+    def abandon(self, reason: str) -> None:
+        """The log lets go of its files, whatever is synced."""
+        self.failure = self.failure or f"{self._folder}: {reason}"
+        self._stop_waiting()
+
+    def _stop_waiting(self) -> None:
+        assert self.failure is not None
+        self._flusher.forget(self)
+        self._waiters.fail(self.failure)
+        if self._flush_timer is not None:
+            self._flush_timer.cancel()
+            self._flush_timer = None

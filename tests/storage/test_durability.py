@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from godel.clock import ManualClock
+from godel.errors import StorageFailed
+from godel.storage.faulty_files import FaultyFiles, Kind
+from tests.storage.harness import NOW_MS, append_values, open_log
+
+pytestmark = pytest.mark.anyio
+
+
+async def turns(count: int = 3) -> None:
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("kind", [Kind.SYNC, Kind.SYNC_FOLDER])
+async def test_a_failed_sync_fences(kind: Kind) -> None:
+    files = FaultyFiles()
+    log = open_log(files)
+    calls = []
+    log.on_flushed = lambda: calls.append(log.flushed_offset)
+    append_values(log, 1)
+    files.fail(lambda operation: operation.kind is kind)
+    waiting = log.committed(1)
+    assert waiting is not None
+    with pytest.raises(StorageFailed, match="sync failed"):
+        await waiting
+    assert calls == [0]
+    files.faults = None
+    later = log.committed(1)
+    assert later is not None
+    with pytest.raises(StorageFailed):
+        await later
+    with pytest.raises(StorageFailed):
+        append_values(log, 1)
+    assert log.read(0, 1000, upper_bound=1, at_least_one=True) is not None
+    with pytest.raises(StorageFailed):
+        log.close()
+
+
+async def test_a_cached_log_is_synced_by_count() -> None:
+    log = open_log(FaultyFiles(), write_caching=True, flush_messages=3)
+    for count in (1, 1):
+        append_values(log, count)
+        await turns()
+    assert log.flushed_offset == 0
+    append_values(log, 1)
+    await turns()
+    assert log.flushed_offset == 3
+
+
+async def test_a_cached_log_is_synced_by_time() -> None:
+    clock = ManualClock(NOW_MS)
+    log = open_log(FaultyFiles(), clock=clock, write_caching=True, flush_ms=500)
+    append_values(log, 1)
+    clock.advance(300)
+    append_values(log, 1)
+    clock.advance(199)
+    await turns()
+    assert log.flushed_offset == 0
+    clock.advance(1)
+    await turns()
+    assert log.flushed_offset == 2
+    clock.advance(10_000)
+    await turns()
+    assert log.flushed_offset == 2
+
+
+async def test_a_cached_log_turned_durable_is_synced() -> None:
+    log = open_log(FaultyFiles(), write_caching=True)
+    append_values(log, 1)
+    await turns()
+    assert log.flushed_offset == 0
+    log.configure(open_log(FaultyFiles(), "other").config)
+    await turns()
+    assert log.flushed_offset == 1
