@@ -14,8 +14,8 @@ import argparse
 import os
 import signal
 import sys
-from collections.abc import Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -236,7 +236,8 @@ def configure_logging() -> FilteringBoundLogger:
     """Events to standard error: readable on a terminal, JSON lines otherwise."""
     import logging
 
-    import structlog
+    with hidden("rich"):
+        import structlog
 
     render = (
         structlog.dev.ConsoleRenderer()
@@ -255,6 +256,23 @@ def configure_logging() -> FilteringBoundLogger:
     )
     log: FilteringBoundLogger = structlog.get_logger()
     return log
+
+
+@contextmanager
+def hidden(module: str) -> Iterator[None]:
+    """Let imports find no such module, unless it has been imported already.
+
+    structlog imports rich wherever it is installed, for tracebacks that nobody here asks for: 4 MiB
+    and 40 ms in a process that starts in 200.
+    """
+    if module in sys.modules:
+        yield
+        return
+    sys.modules[module] = None  # type: ignore[assignment]  # Python's way to say that it is not there
+    try:
+        yield
+    finally:
+        del sys.modules[module]
 
 
 if __name__ == "__main__":

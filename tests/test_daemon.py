@@ -18,7 +18,7 @@ import pytest
 import structlog
 
 from godel import daemon
-from godel.daemon import BAD_CONFIGURATION, CANNOT_RUN, main
+from godel.daemon import BAD_CONFIGURATION, CANNOT_RUN, hidden, main
 from godel.testing import Broker
 from tests.wire import Client, batch, fetch_request, values_of
 
@@ -338,3 +338,34 @@ def test_the_daemon_imports_nothing_heavy_before_it_knows_that_it_will_run() -> 
     ).stdout
     assert out.strip() == "[]"
     assert daemon.HAS_UVLOOP == (sys.platform != "win32")
+
+
+# -- what its process does not import --------------------------------------------------------------
+
+
+def test_a_hidden_module_is_found_again() -> None:
+    with hidden("wave"), pytest.raises(ImportError):
+        import wave
+    import wave
+
+    with hidden("wave"):
+        import wave  # noqa: F401 - what is imported already stays
+
+
+@pytest.mark.slow
+def test_the_process_imports_nothing_of_the_command_line(data: Path) -> None:
+    """Up to a broker that is ready; Python lists what it imports on standard error."""
+    words = [sys.executable, "-X", "importtime", "-m", "godel.daemon", "--data", str(data)]
+    imported: set[str] = set()
+    with subprocess.Popen(
+        [*words, "--listen", "127.0.0.1:0"], stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "broker_ready" in line:
+                break
+            imported.add(line.rpartition("|")[2].strip())
+        process.terminate()
+        process.communicate(timeout=PATIENCE_S)
+    assert "godel.server.node" in imported
+    assert not imported & {"typer", "rich.console", "yaml", "godel.cli", "godel.client"}

@@ -1,0 +1,170 @@
+"""How commands end: the exit statuses, and what is said when something went wrong.
+
+0    done
+1    the cluster refused, or some of what was asked for failed
+2    the command line or the profile file is wrong
+3    no broker was reached, or none answered in time
+4    a topic, group, partition, broker or setting of that name does not exist
+130  interrupted (Ctrl-C)
+141  whoever read the output went away (as SIGPIPE would)
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from difflib import get_close_matches
+from enum import IntEnum
+
+import typer
+
+from godel.cli.output import complain, say
+from godel.cli.profile import InvalidProfile
+from godel.client.cluster import InvalidAddress
+from godel.client.connection import ConnectionFailed, UnsupportedApi
+from godel.client.outcomes import NotFound, Outcome
+from godel.errors import ApiError, CorruptBatch, EncodeError, ErrorCode
+
+
+class Status(IntEnum):
+    """Exit statuses. They do not change their meaning."""
+
+    DONE = 0
+    FAILED = 1
+    WRONG_USAGE = 2
+    UNREACHABLE = 3
+    NOT_FOUND = 4
+    INTERRUPTED = 130
+    BROKEN_PIPE = 141
+
+
+class Refused(Exception):
+    """The command cannot go on, for a reason to be told to a person."""
+
+    def __init__(
+        self, message: str, *, hint: str | None = None, status: Status = Status.FAILED
+    ) -> None:
+        super().__init__(message)
+        self.hint = hint
+        self.status = status
+
+
+NOT_FOUND_CODES = frozenset(
+    {
+        ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
+        ErrorCode.UNKNOWN_TOPIC_ID,
+        ErrorCode.GROUP_ID_NOT_FOUND,
+        ErrorCode.BROKER_NOT_AVAILABLE,
+        ErrorCode.UNKNOWN_MEMBER_ID,
+    }
+)
+
+HINTS = {
+    ErrorCode.TOPIC_AUTHORIZATION_FAILED: "this client may not do that; ask for an ACL",
+    ErrorCode.GROUP_AUTHORIZATION_FAILED: "this client may not do that; ask for an ACL",
+    ErrorCode.CLUSTER_AUTHORIZATION_FAILED: "this client may not do that; ask for an ACL",
+    ErrorCode.NON_EMPTY_GROUP: "stop its members first (`godel groups describe` names them)",
+    ErrorCode.UNKNOWN_MEMBER_ID: "the group has active members: stop them first",
+    ErrorCode.INVALID_REPLICATION_FACTOR: "there are not so many brokers; try --replicas 1",
+    ErrorCode.COORDINATOR_NOT_AVAILABLE: "the broker's log may say why it has no coordinator",
+}
+
+
+def fail(error: Exception) -> Status:
+    """Say what went wrong; the status to end with."""
+    message, hint, status = explained(error)
+    complain(message, hint)
+    return status
+
+
+def explained(error: Exception) -> tuple[str, str | None, Status]:
+    """An error in words, what to do about it, and its exit status."""
+    if isinstance(error, NotFound):
+        return str(error), nearest(error.name, error.known), Status.NOT_FOUND
+    if isinstance(error, ApiError):
+        return described(error), HINTS.get(error.code), status_of(error)
+    if isinstance(error, ConnectionFailed):
+        hint = "is the broker running there? --bootstrap HOST:PORT or GODEL_BOOTSTRAP names it"
+        return f"cannot talk to {error}", hint, Status.UNREACHABLE
+    if isinstance(error, Refused):
+        return str(error), error.hint, error.status
+    if isinstance(error, InvalidAddress | InvalidProfile):
+        return str(error), None, Status.WRONG_USAGE
+    if isinstance(error, UnsupportedApi | EncodeError | CorruptBatch):
+        return str(error), None, Status.FAILED
+    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return text, "--debug shows where", Status.FAILED
+
+
+def described(error: ApiError) -> str:
+    """An answer of the broker: its own words and Kafka's name for it."""
+    return f"{error.message} ({error.code.name})" if error.message else error.code.name
+
+
+def status_of(error: ApiError) -> Status:
+    if error.code in NOT_FOUND_CODES:
+        return Status.NOT_FOUND
+    return Status.UNREACHABLE if error.code is ErrorCode.REQUEST_TIMED_OUT else Status.FAILED
+
+
+def nearest(name: str, known: Sequence[str]) -> str | None:
+    """The name that was probably meant."""
+    found = get_close_matches(name, known, n=1)
+    return f"did you mean {found[0]}?" if found else None
+
+
+def end_with_failures(failures: Sequence[Outcome]) -> None:
+    """After the results: complain about each failure, and end with the status of the first."""
+    for failure in failures:
+        assert failure.error is not None
+        message, hint, _ = explained(failure.error)
+        complain(f"{failure.name}: {message}", hint)
+    if failures:
+        assert failures[0].error is not None
+        raise typer.Exit(status_of(failures[0].error))
+
+
+@contextmanager
+def explaining(*, debug: bool) -> Iterator[None]:
+    """Turn exceptions into words and an exit status; `debug` lets the traceback through."""
+    try:
+        yield
+    except (typer.Exit, typer.Abort):
+        raise
+    except BrokenPipeError:
+        raise typer.Exit(broken_pipe()) from None
+    except Exception as error:
+        if debug or _is_usage_error(error):
+            raise
+        raise typer.Exit(fail(error)) from None
+
+
+def _is_usage_error(error: Exception) -> bool:
+    """Typer says these itself, with the command's usage."""
+    return hasattr(error, "exit_code") and hasattr(error, "format_message")
+
+
+def broken_pipe() -> Status:
+    """Nobody reads any more: throw away what is still buffered, so that nothing complains."""
+    with suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return Status.BROKEN_PIPE
+
+
+def main_with_status(program: Callable[[], object]) -> int:
+    """Run the program to its exit status."""
+    status: int = Status.DONE
+    try:
+        try:
+            program()
+        except KeyboardInterrupt:
+            say("")
+            status = Status.INTERRUPTED
+        except SystemExit as end:
+            status = end.code if isinstance(end.code, int) else int(end.code is not None)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        status = broken_pipe()
+    return status

@@ -1,0 +1,31 @@
+"""What became of a request for several things at once, and what was not there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from godel.client.cluster import error_code
+from godel.errors import ApiError
+
+
+class NotFound(Exception):
+    """Something was asked for by a name that does not exist; `known` are the names that do."""
+
+    def __init__(self, kind: str, name: str, known: Sequence[str] = ()) -> None:
+        super().__init__(f"there is no {kind} {name}")
+        self.kind = kind
+        self.name = name
+        self.known = known
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Success, or why not, for one of the things asked for."""
+
+    name: str
+    error: ApiError | None
+
+    @classmethod
+    def of(cls, name: str, code: int, message: str | None = None) -> Outcome:
+        return cls(name, ApiError(error_code(code), message) if code else None)

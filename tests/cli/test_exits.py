@@ -1,0 +1,99 @@
+"""Exit statuses, and what is said with them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+
+from godel.cli.exits import (
+    Refused,
+    Status,
+    end_with_failures,
+    explained,
+    explaining,
+    main_with_status,
+)
+from godel.client.connection import Address, ConnectionFailed, UnsupportedApi
+from godel.client.outcomes import NotFound, Outcome
+from godel.errors import ApiError, ErrorCode
+from godel.testing import Broker
+from tests.cli.conftest import Command
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (NotFound("topic", "x"), Status.NOT_FOUND),
+        (ApiError(ErrorCode.GROUP_ID_NOT_FOUND), Status.NOT_FOUND),
+        (ApiError(ErrorCode.INVALID_REQUEST), Status.FAILED),
+        (ApiError(ErrorCode.REQUEST_TIMED_OUT), Status.UNREACHABLE),
+        (ConnectionFailed(Address("a", 1), "no"), Status.UNREACHABLE),
+        (UnsupportedApi("x"), Status.FAILED),
+        (Refused("x", status=Status.WRONG_USAGE), Status.WRONG_USAGE),
+        (RuntimeError("bug"), Status.FAILED),
+    ],
+)
+def test_every_error_has_a_status(error: Exception, status: Status) -> None:
+    assert explained(error)[2] is status
+
+
+def test_the_nearest_name_is_a_hint() -> None:
+    assert explained(NotFound("topic", "flihgts", ["flights", "x"]))[1] == "did you mean flights?"
+
+
+def test_the_brokers_words_come_with_kafkas_name() -> None:
+    error = ApiError(ErrorCode.INVALID_CONFIG, "no such key")
+    assert explained(error)[0] == "no such key (INVALID_CONFIG)"
+
+
+def test_failures_are_told_after_the_results(capsys: pytest.CaptureFixture[str]) -> None:
+    end_with_failures([])
+    with pytest.raises(typer.Exit) as end:
+        end_with_failures([Outcome.of("flights", 3), Outcome.of("x", 42)])
+    assert end.value.exit_code == Status.NOT_FOUND
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [
+        "error: flights: UNKNOWN_TOPIC_OR_PARTITION",
+        "error: x: INVALID_REQUEST",
+    ]
+
+
+def test_tracebacks_are_for_those_who_ask() -> None:
+    with pytest.raises(typer.Exit), explaining(debug=False):
+        raise RuntimeError("bug")
+    with pytest.raises(RuntimeError), explaining(debug=True):
+        raise RuntimeError("bug")
+
+
+def test_the_program_ends_with_its_status() -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    assert main_with_status(lambda: None) == 0
+    assert main_with_status(lambda: sys.exit(3)) == 3
+    assert main_with_status(interrupted) == Status.INTERRUPTED
+
+
+def test_nobody_reached(command: Command) -> None:
+    result = command("topics", "list", "--bootstrap", "127.0.0.1:1")
+    assert result.status == Status.UNREACHABLE
+    assert "cannot talk to 127.0.0.1:1: connection refused" in result.err
+    assert "GODEL_BOOTSTRAP" in result.err
+    assert "Traceback" not in result.err
+
+
+@pytest.mark.slow
+def test_a_reader_that_goes_away_is_no_error(broker: Broker) -> None:
+    """Standard output is a pipe of which nobody reads the other end."""
+    program = Path(sys.executable).with_name("godel")
+    words = [str(program), "topics", "list", "--bootstrap", broker.bootstrap_servers]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.wait(60) == Status.BROKEN_PIPE
+        assert process.stderr.read() == b""
