@@ -71,22 +71,19 @@ class Broker:
 
     # -- life ---------------------------------------------------------------------------------
 
-    def start(self, *, recover: bool) -> None:
-        """Take over what the image has. `recover`: open every log now, so that each is repaired.
+    async def recover(self) -> None:
+        """After an unclean stop, before `start`: repair the logs."""
+        configs = {
+            TopicPartition(topic.name, partition.index): topic.config
+            for topic in self.metadata.image.topics.values()
+            for partition in topic.partitions
+        }
+        await self.logs.recover(configs, threads=self.config.num_recovery_threads_per_data_dir)
 
-        A log that cannot be opened is reported and stays offline: the others are served.
-        """
+    def start(self) -> None:
+        """Take over what the image has."""
         self._metadata_changed(None, self.metadata.image)
         self.logs.set_aside_strays({partition.id for partition in self.partitions()})
-        if recover:
-            for partition in self.partitions():
-                try:
-                    if self.logs.exists(partition.id):
-                        partition.open()
-                except ApiError as failure:
-                    self.log.error(
-                        "partition_offline", partition=str(partition.id), reason=failure.message
-                    )
 
     def stop_waiting(self) -> None:
         """The broker stops: answer what is parked with what there is, and park nothing more."""

@@ -192,10 +192,9 @@ class BrokerConfig(LogDefaults):
     num_recovery_threads_per_data_dir: int = setting(
         "num.recovery.threads.per.data.dir",
         2,
-        "Kafka's threads for recovery.",
+        "Threads that check logs after an unclean stop; long batches keep two cores busy.",
         type=INT,
         minimum=1,
-        effect=False,
         dynamic=True,
     )
     num_replica_fetchers: int = setting(

@@ -185,6 +185,13 @@ class LogStore(Protocol):
         """Open the partition's log, or make it. Raises StorageFailed or OSError."""
         ...
 
+    async def recover(self, configs: Mapping[TopicPartition, TopicConfig], *, threads: int) -> None:
+        """Check and mend the logs of these partitions, where the last stop was not clean.
+
+        Before anything is opened. One that cannot be is reported; the others are served.
+        """
+        ...
+
     def exists(self, partition: TopicPartition) -> bool:
         """Whether the partition has ever been opened: what has not needs no maintenance."""
         ...

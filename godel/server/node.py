@@ -98,7 +98,8 @@ async def running_node(config: BrokerConfig, given: Surroundings) -> AsyncIterat
     )
     try:
         await metadata.start(unclean=not was_clean, cluster_id=given.directory.cluster_id)
-        broker.start(recover=not was_clean)
+        await broker.recover()
+        broker.start()
         async with serving(config, broker, given) as node, anyio.create_task_group() as tasks:
             tasks.start_soon(run_maintenance, broker)
             yield node

@@ -7,12 +7,24 @@ the old or the new one (Kafka's `CheckpointFile`).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 from godel.storage import layout
 from godel.storage.files import Files, parent
 from godel.types import TopicPartition
 
 VERSION = "0"
+
+
+class LogEnd(NamedTuple):
+    """Where a log ended at a moment when all of it was durable."""
+
+    offset: int
+    base_offset: int
+    """Of its last segment."""
+
+    size_bytes: int
+    """Of that one."""
 
 
 class DamagedCheckpoint(Exception):
@@ -90,3 +102,29 @@ def read_offsets(files: Files, path: str) -> dict[TopicPartition, int]:
         except ValueError:
             raise DamagedCheckpoint(f"{path} has the line {line[:80]!r}") from None
     return offsets
+
+
+def write_ends(files: Files, path: str, ends: Mapping[TopicPartition, LogEnd]) -> None:
+    """Write where each log ends."""
+    write_lines(
+        files,
+        path,
+        (
+            f"{partition.topic} {partition.partition} {end.offset} {end.base_offset} "
+            f"{end.size_bytes}"
+            for partition, end in sorted(ends.items())
+        ),
+    )
+
+
+def read_ends(files: Files, path: str) -> dict[TopicPartition, LogEnd]:
+    """Where each log ends. Raises `DamagedCheckpoint`."""
+    ends = {}
+    for line in read_lines(files, path):
+        try:
+            topic, partition, *numbers = line.split(" ")
+            offset, base_offset, size_bytes = map(int, numbers)
+            ends[TopicPartition(topic, int(partition))] = LogEnd(offset, base_offset, size_bytes)
+        except ValueError:
+            raise DamagedCheckpoint(f"{path} has the line {line[:80]!r}") from None
+    return ends

@@ -14,7 +14,7 @@ says what is wrong, where, and what to do.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from godel.clock import Clock, Randomness
@@ -22,13 +22,18 @@ from godel.errors import StorageFailed
 from godel.storage import layout
 from godel.storage.checkpoint import (
     DamagedCheckpoint,
+    LogEnd,
+    read_ends,
     read_offsets,
     write_atomically,
+    write_ends,
     write_offsets,
 )
 from godel.storage.files import FileLock, Files, join, parent
 from godel.storage.log import Log
+from godel.storage.log_config import LogConfig
 from godel.storage.partition_metadata import id_text, parse_id, read_partition_metadata
+from godel.storage.recovery_run import RecoveredLog, UncleanLog
 from godel.types import TopicId, TopicPartition
 
 FORMAT_VERSION = 1
@@ -51,6 +56,7 @@ class DataDirectory:
         self._randomness = randomness
         self._lock: FileLock | None = None
         self._written: dict[str, Mapping[TopicPartition, int]] = {}
+        self._written_ends: Mapping[TopicPartition, LogEnd] | None = None
         self._are_checkpoints_stale = False
         """They still name a partition whose data is gone: never to be taken for its successor's."""
         self.cluster_id = ""
@@ -66,6 +72,10 @@ class DataDirectory:
         self.high_watermarks: dict[TopicPartition, int] = {}
         self.clean_offsets: dict[TopicPartition, int] = {}
         """How far each log is compacted. Lost, the next compaction begins at the log's start."""
+        self.ends: dict[TopicPartition, LogEnd] = {}
+        """Where logs that were durable to their end had it. Lost, they are checked."""
+        self.checked_ends: dict[TopicPartition, int] = {}
+        """The end offsets of the logs that were recovered since the start."""
 
     @classmethod
     def open(
@@ -230,6 +240,11 @@ class DataDirectory:
         except DamagedCheckpoint as damage:
             self.problems.append(f"{damage}; every log counts as not compacted")
             self._are_checkpoints_stale = True
+        try:
+            self.ends = read_ends(self.files, join(self.path, layout.LOG_END_CHECKPOINT))
+        except DamagedCheckpoint as damage:
+            self.problems.append(f"{damage}; no log counts as unchanged")
+            self._are_checkpoints_stale = True
         if self.files.exists(marker):
             self.files.remove(marker)
         self.files.sync_folder(self.path)
@@ -251,7 +266,7 @@ class DataDirectory:
     def _forget_missing(self) -> None:
         """A folder that is not there has no offsets; one made later under its name begins anew."""
         there = set(self.partitions())
-        known = {*self.log_start_offsets, *self.recovery_points, *self.clean_offsets}
+        known = {*self.log_start_offsets, *self.recovery_points, *self.clean_offsets, *self.ends}
         for partition in known - there:
             self._forget(partition)
 
@@ -340,9 +355,50 @@ class DataDirectory:
 
     def _forget(self, partition: TopicPartition) -> None:
         self.high_watermarks.pop(partition, None)
-        for offsets in (self.log_start_offsets, self.recovery_points, self.clean_offsets):
-            if offsets.pop(partition, None) is not None:
+        self.checked_ends.pop(partition, None)
+        written: tuple[dict[TopicPartition, int] | dict[TopicPartition, LogEnd], ...] = (
+            self.log_start_offsets,
+            self.recovery_points,
+            self.clean_offsets,
+            self.ends,
+        )
+        for kept in written:
+            if kept.pop(partition, None) is not None:
                 self._are_checkpoints_stale = True
+
+    # Recovery
+
+    def unclean_logs(self, configs: Mapping[TopicPartition, LogConfig]) -> list[UncleanLog]:
+        """Those of the partitions whose logs are to be recovered: all that have a folder."""
+        return [
+            UncleanLog(
+                partition,
+                join(self.path, layout.partition_folder(partition)),
+                configs[partition],
+                self.recovery_points.get(partition, 0),
+                self.log_start_offsets.get(partition, 0),
+                self.ends.get(partition),
+            )
+            for partition in self.partitions()
+            if partition in configs
+        ]
+
+    def note_recovered(self, recovered: Iterable[RecoveredLog]) -> None:
+        """Their ends are known now. Raises OSError.
+
+        What was written of the others' ends no longer holds: on a full disk it goes for good.
+        """
+        for one in recovered:
+            self.checked_ends[one.partition] = one.end_offset
+            self.recovery_points[one.partition] = one.flushed_offset
+            if one.report is not None:
+                self.ends.pop(one.partition, None)
+        try:
+            self._write_positions()
+        except OSError:
+            self.files.remove(join(self.path, layout.LOG_END_CHECKPOINT))
+            self.files.sync_folder(self.path)
+            raise
 
     # Checkpoints and the end
 
@@ -355,6 +411,11 @@ class DataDirectory:
         """
         for partition, log in logs.items():
             self.recovery_points[partition] = log.checkpoint()
+            if log.flushed_offset == log.end_offset:
+                active = log.segments[-1]
+                self.ends[partition] = LogEnd(log.end_offset, active.base_offset, active.size_bytes)
+            else:
+                self.ends.pop(partition, None)
         self._note_log_starts(logs)
         self.high_watermarks.update(high_watermarks)
         self._write_positions()
@@ -382,6 +443,9 @@ class DataDirectory:
         self._write_offsets(layout.LOG_START_CHECKPOINT, self.log_start_offsets)
         self._write_offsets(layout.RECOVERY_POINT_CHECKPOINT, self.recovery_points)
         self._write_offsets(layout.CLEANER_CHECKPOINT, self.clean_offsets)
+        if self._written_ends != self.ends:
+            write_ends(self.files, join(self.path, layout.LOG_END_CHECKPOINT), self.ends)
+            self._written_ends = dict(self.ends)
         self._are_checkpoints_stale = False
 
     def _write_offsets(self, name: str, offsets: Mapping[TopicPartition, int]) -> None:
@@ -394,9 +458,9 @@ class DataDirectory:
     ) -> bool:
         """Close the logs and let the directory go; True: the next start need not check anything.
 
-        After an unclean start that is so only if every log was opened, and thereby checked.
+        After an unclean start that is so only if every log was recovered or opened, and so checked.
         """
-        is_clean = self.was_clean or set(self.partitions()) <= set(logs)
+        is_clean = self.was_clean or set(self.partitions()) <= {*logs, *self.checked_ends}
         for log in logs.values():
             try:
                 log.close()

@@ -47,9 +47,9 @@ class Durability:
         flusher: Flusher,
         clock: Clock,
         config: LogConfig,
+        flushed_offset: int,
         unsynced_folders: Iterable[str],
     ) -> None:
-        """Everything that the log has is durable, but for the folders."""
         self._folder = folder
         self._flusher = flusher
         self._clock = clock
@@ -61,7 +61,8 @@ class Durability:
         self._flush_timer: Timer | None = None
         self.active = active
         """Its file is in every sync."""
-        self.end_offset = self.flushed_offset = active.next_offset
+        self.end_offset = active.next_offset
+        self.flushed_offset = flushed_offset
         self.failure: str | None = None
         """Why the log is fenced or closed."""
         self.on_flushed: Callable[[], None] | None = None

@@ -73,8 +73,12 @@ class Log:
             flusher=flusher,
             clock=clock,
             config=config,
+            flushed_offset=loaded.flushed_offset,
             unsynced_folders=loaded.unsynced_folders,
         )
+        for segment in self._segments[:-1]:
+            if segment.next_offset > loaded.flushed_offset:
+                self.durability.add(segment.file)
         self._is_closed = False
         self.is_swapping = False  # by compaction: nothing is deleted meanwhile
         self._active.roll_jitter_ms = self._jitter_ms()
@@ -91,6 +95,8 @@ class Log:
         config: LogConfig,
         was_clean: bool = False,
         recovery_point: int = 0,
+        flushed_offset: int | None = None,
+        are_indexes_synced: bool = True,
         log_start_offset: int = 0,
         topic_id: TopicId | None = None,
         randomness: Randomness | None = None,
@@ -98,8 +104,9 @@ class Log:
         """Open a partition's folder, or make it.
 
         `was_clean`: the broker that had it before stopped in good order, and `recovery_point` is
-        the end of the log. Otherwise everything from the segment with `recovery_point` on is
-        checked. What was found and done stands in `recovery_report`. Raises OSError.
+        the end of the log (of which all is durable, or as far as `flushed_offset`). Otherwise
+        everything from the segment with `recovery_point` on is checked. What was found and done
+        stands in `recovery_report`. Raises OSError.
         """
         loaded = recovery.load(
             files,
@@ -107,6 +114,8 @@ class Log:
             config,
             was_clean=was_clean,
             recovery_point=recovery_point,
+            flushed_offset=flushed_offset,
+            are_indexes_synced=are_indexes_synced,
             log_start_offset=log_start_offset,
             now_ms=clock.now_ms(),
         )

@@ -24,6 +24,8 @@ from godel.storage.files import UNKNOWN_SPACE
 from godel.storage.flusher import Flusher
 from godel.storage.log import Log
 from godel.storage.log_config import LogConfig
+from godel.storage.recovery import Cut
+from godel.storage.recovery_run import recover_logs
 from godel.types import TopicId, TopicPartition
 
 
@@ -59,14 +61,19 @@ class LocalLogStore:
             folder = directory.partition_folder(partition, topic_id)
         except DataDirectoryError as damage:
             raise StorageFailed(str(damage)) from damage
+        recovery_point = directory.recovery_points.get(partition, 0)
+        checked_end = directory.checked_ends.get(partition)
+        is_checked = checked_end is not None
         log = Log.open(
             folder,
             files=directory.files,
             flusher=self._flusher,
             clock=self._clock,
             config=log_config(config),
-            was_clean=directory.was_clean,
-            recovery_point=directory.recovery_points.get(partition, 0),
+            was_clean=directory.was_clean or is_checked,
+            recovery_point=recovery_point if checked_end is None else checked_end,
+            flushed_offset=recovery_point if is_checked else None,
+            are_indexes_synced=directory.was_clean,
             log_start_offset=directory.log_start_offsets.get(partition, 0),
             topic_id=topic_id,
             randomness=self._randomness,
@@ -74,6 +81,29 @@ class LocalLogStore:
         self._logs[partition] = log
         self._report(partition, log)
         return log
+
+    async def recover(self, configs: Mapping[TopicPartition, TopicConfig], *, threads: int) -> None:
+        """See `LogStore.recover`."""
+        directory = self._directory
+        if directory.was_clean:
+            return
+        unclean = directory.unclean_logs(
+            {partition: log_config(config) for partition, config in configs.items()}
+        )
+        done = await recover_logs(
+            directory.files, unclean, threads=threads, clock=self._clock, log=self._log
+        )
+        for one in done:
+            if one.failure is not None:
+                self._log.error(
+                    "partition_offline", partition=str(one.partition), reason=one.failure
+                )
+            elif one.report is not None and one.report.cut is not None:
+                self._report_cut(one.partition, one.report.cut)
+        try:
+            directory.note_recovered([one for one in done if one.failure is None])
+        except OSError as failure:
+            self._log.error("checkpoint_failed", reason=str(failure))
 
     def set_aside_strays(self, known: Collection[TopicPartition]) -> None:
         """See `LogStore.set_aside_strays`."""
@@ -93,7 +123,10 @@ class LocalLogStore:
         self._report_problems()
         cut = log.recovery_report.cut
         if cut is not None:
-            self._log.warning("log_cut", partition=str(partition), **cut._asdict())
+            self._report_cut(partition, cut)
+
+    def _report_cut(self, partition: TopicPartition, cut: Cut) -> None:
+        self._log.warning("log_cut", partition=str(partition), **cut._asdict())
 
     def exists(self, partition: TopicPartition) -> bool:
         """See `LogStore.exists`."""

@@ -15,7 +15,15 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from godel.errors import CorruptBatch
-from godel.records.batch import HEADER_SIZE, BatchHeader, check_crc, parse_header
+from godel.records.batch import (
+    ATTRIBUTES_OFFSET,
+    HEADER_SIZE,
+    LENGTH_PREFIX_SIZE,
+    BatchHeader,
+    check_crc,
+    parse_header,
+)
+from godel.records.crc import crc32c
 from godel.records.partition_log import EpochStart
 from godel.storage import layout
 from godel.storage.files import Files, join, parent
@@ -57,6 +65,7 @@ class LoadedLog:
 
     segments: list[Segment]
     log_start_offset: int
+    flushed_offset: int
     snapshot_offsets: set[int]
     unsynced_folders: Sequence[str]
     lacks_topic_id: bool
@@ -72,6 +81,7 @@ class Scan(NamedTuple):
 
 
 Read = Callable[[int, int], bytes]
+OnRead = Callable[[int], None]
 OnBatch = Callable[[int, BatchHeader], None]
 
 
@@ -84,39 +94,46 @@ def scan(
     size_bytes: int,
     base_offset: int,
 ) -> Scan:
-    """Check a segment's batches from `position` to its size; stop at the first wrong one."""
-    before_gap = Scan(position, layout.MAX_OFFSET, None)
+    """Check a segment's batches from `position` to its size; stop at the first wrong one.
+
+    The loop of a recovery, once for each batch: it asks the header for nothing that costs a call.
+    """
+    gap_position, gap_offset = position, layout.MAX_OFFSET  # of the last batch that jumped ahead
     chunk, chunk_start = memoryview(b""), position
+    last_possible = base_offset + MAX_RELATIVE_OFFSET
     while position < size_bytes:
         at = position - chunk_start
-        if len(chunk) - at < min(SCAN_BYTES // 2, size_bytes - position):
+        if len(chunk) - at < min(HEADER_SIZE, size_bytes - position):
             chunk = memoryview(read(position, min(SCAN_BYTES, size_bytes - position)))
             chunk_start, at = position, 0
         try:
             header = parse_header(chunk, at)
         except CorruptBatch as problem:
             return Scan(position, next_offset, str(problem))
-        length = header.size_bytes
+        first_offset = header.base_offset
+        length = header.batch_length + LENGTH_PREFIX_SIZE
         if position + length > size_bytes:
             return Scan(position, next_offset, f"{position + length - size_bytes} bytes missing")
-        if header.base_offset < next_offset:
-            if header.base_offset >= before_gap.next_offset:
-                return before_gap
-            return Scan(position, next_offset, f"offset {header.base_offset} comes again")
-        if header.last_offset_delta < 0 or header.last_offset - base_offset > MAX_RELATIVE_OFFSET:
-            return Scan(position, next_offset, f"offsets up to {header.last_offset}")
-        batch = chunk[at : at + length] if at + length <= len(chunk) else read(position, length)
-        if not check_crc(memoryview(batch), header):
-            return Scan(position, next_offset, f"CRC of the batch at offset {header.base_offset}")
+        if first_offset < next_offset:
+            if first_offset >= gap_offset:
+                return Scan(gap_position, gap_offset, "an offset jumps ahead")
+            return Scan(position, next_offset, f"offset {first_offset} comes again")
+        last_offset = first_offset + header.last_offset_delta
+        if last_offset < first_offset or last_offset > last_possible:
+            return Scan(position, next_offset, f"offsets up to {last_offset}")
+        if at + length > len(chunk):
+            wanted = max(length, min(SCAN_BYTES, size_bytes - position))
+            chunk = memoryview(read(position, wanted))
+            chunk_start, at = position, 0
+        if crc32c(chunk[at + ATTRIBUTES_OFFSET : at + length]) != header.crc:
+            return Scan(position, next_offset, f"CRC of the batch at offset {first_offset}")
         # No CRC covers the offset: of a batch that jumps ahead and one that fits in before it, the
         # first is wrong. Gaps alone are compaction's.
-        is_gap = header.base_offset > next_offset
-        before_gap = Scan(
-            position, next_offset if is_gap else layout.MAX_OFFSET, "an offset jumps ahead"
-        )
+        gap_position = position
+        gap_offset = next_offset if first_offset > next_offset else layout.MAX_OFFSET
         on_batch(position, header)
         position += length
-        next_offset = header.next_offset
+        next_offset = last_offset + 1
     return Scan(position, next_offset, None)
 
 
@@ -148,8 +165,16 @@ def load(
     recovery_point: int,
     log_start_offset: int,
     now_ms: int,
+    flushed_offset: int | None = None,
+    are_indexes_synced: bool = True,
+    on_read: OnRead | None = None,
 ) -> LoadedLog:
-    """Open a folder, or make it. Raises OSError."""
+    """Open a folder, or make it. Raises OSError.
+
+    `flushed_offset`: with a recovery point that is the end of the log, how far that is durable.
+    `are_indexes_synced`: those of the last segment, too; else they are looked at closely once.
+    `on_read` is told how many bytes are read for the check.
+    """
     try:
         names = files.list_files(folder)
     except FileNotFoundError:
@@ -177,13 +202,17 @@ def load(
     loaded = LoadedLog(
         segments=segments,
         log_start_offset=log_start_offset,
+        flushed_offset=recovery_point if flushed_offset is None else flushed_offset,
         snapshot_offsets={base for base, suffix in found if suffix == layout.PRODUCER_SNAPSHOT},
         unsynced_folders=(folder, parent(folder)) if is_new else (),
         lacks_topic_id=layout.PARTITION_METADATA not in names,
         report=RecoveryReport(),
     )
     if not (was_clean and _trust(segments, recovery_point)):
-        _recover(files, folder, loaded, recovery_point)
+        _recover(files, folder, loaded, recovery_point, config=config, on_read=on_read)
+        _forget_later_snapshots(files, folder, loaded)
+    elif segments and not are_indexes_synced:
+        segments[-1].indexes.are_synced = False
     _settle(files, folder, config, loaded, now_ms)
     return loaded
 
@@ -229,14 +258,36 @@ def _settle(
         segment.file.close()
         segments.append(segment)
         loaded.unsynced_folders = loaded.unsynced_folders or (folder,)
+    end_offset = segments[-1].next_offset
     loaded.log_start_offset = max(loaded.log_start_offset, segments[0].base_offset)
-    loaded.snapshot_offsets = {
-        offset for offset in loaded.snapshot_offsets if offset <= segments[-1].next_offset
-    }
+    loaded.flushed_offset = max(min(loaded.flushed_offset, end_offset), loaded.log_start_offset)
 
 
-def _recover(files: Files, folder: str, loaded: LoadedLog, recovery_point: int) -> None:
-    """Check and index from the segment with the recovery point on, and sync what is good."""
+def _forget_later_snapshots(files: Files, folder: str, loaded: LoadedLog) -> None:
+    """A snapshot beyond the end tells of batches that are gone: others will have their offsets."""
+    end_offset = loaded.log_start_offset
+    if loaded.segments:
+        end_offset = max(end_offset, loaded.segments[-1].next_offset)
+    for offset in [one for one in loaded.snapshot_offsets if one > end_offset]:
+        files.remove(join(folder, layout.segment_file(offset, layout.PRODUCER_SNAPSHOT)))
+        loaded.snapshot_offsets.discard(offset)
+
+
+def _recover(
+    files: Files,
+    folder: str,
+    loaded: LoadedLog,
+    recovery_point: int,
+    *,
+    config: LogConfig,
+    on_read: OnRead | None,
+) -> None:
+    """Check and index from the segment with the recovery point on, and sync what is good.
+
+    With `write.caching` nobody was promised that: it is left to the log's next sync. Between two
+    segments of a log that is not compacted there is no gap: what was written to the first was lost
+    with the power, and nothing of the second was acknowledged.
+    """
     report, segments = loaded.report, loaded.segments
     report.was_checked = True
     next_offset = 0
@@ -250,7 +301,10 @@ def _recover(files: Files, folder: str, loaded: LoadedLog, recovery_point: int) 
             _cut(files, folder, loaded, number, result)
             break
         following = segment.next_offset
-        result = _scan_segment(segment, recovery_point, report)
+        result = _scan_segment(segment, recovery_point, report, on_read)
+        is_gap = result.next_offset < following and not (is_last or config.is_compacted)
+        if result.problem is None and is_gap and following > loaded.log_start_offset:
+            result = result._replace(problem=f"nothing before offset {following}")
         if result.problem is not None:
             _cut(files, folder, loaded, number, result)
             break
@@ -260,25 +314,40 @@ def _recover(files: Files, folder: str, loaded: LoadedLog, recovery_point: int) 
             segment.next_offset = following
         next_offset = segment.next_offset
         for file in (segment.file, *(() if is_last else segment.indexes.finish())):
-            file.sync()
+            if not config.write_caching:
+                file.sync()
             file.close()
-    if segments:
-        files.sync_folder(folder)
+    if not config.write_caching:
+        loaded.flushed_offset = layout.MAX_OFFSET
+        if segments:
+            files.sync_folder(folder)
 
 
-def _scan_segment(segment: Segment, recovery_point: int, report: RecoveryReport) -> Scan:
+def _scan_segment(
+    segment: Segment, recovery_point: int, report: RecoveryReport, on_read: OnRead | None
+) -> Scan:
     position = segment.indexes.resume(recovery_point)
     next_offset = next(segment.walk(position)).base_offset if position else segment.base_offset
     epochs = report.leader_epochs
+    latest_epoch = epochs[-1].epoch if epochs else -1
+    note, pread = segment.indexes.note, segment.file.pread
 
     def on_batch(position: int, header: BatchHeader) -> None:
-        segment.indexes.note(position, header.size_bytes, header.last_offset, header.max_timestamp)
-        epoch = header.partition_leader_epoch
-        if epoch >= 0 and (not epochs or epoch > epochs[-1].epoch):
-            epochs.append(EpochStart(epoch, header.base_offset))
+        nonlocal latest_epoch
+        first_offset = header.base_offset
+        size_bytes = header.batch_length + LENGTH_PREFIX_SIZE
+        note(position, size_bytes, first_offset + header.last_offset_delta, header.max_timestamp)
+        if header.partition_leader_epoch > latest_epoch:
+            latest_epoch = header.partition_leader_epoch
+            epochs.append(EpochStart(latest_epoch, first_offset))
+
+    def read(position: int, size_bytes: int) -> bytes:
+        if on_read is not None:
+            on_read(size_bytes)
+        return pread(position, size_bytes)
 
     result = scan(
-        segment.file.pread,
+        read,
         on_batch,
         position=position,
         next_offset=next_offset,

@@ -54,7 +54,15 @@ def open_log(
     """A log with a flusher of its own. `changes`: settings, or arguments of `Log.open`."""
     arguments = {
         name: changes.pop(name)
-        for name in ("was_clean", "recovery_point", "log_start_offset", "topic_id", "randomness")
+        for name in (
+            "was_clean",
+            "recovery_point",
+            "flushed_offset",
+            "are_indexes_synced",
+            "log_start_offset",
+            "topic_id",
+            "randomness",
+        )
         if name in changes
     }
     return Log.open(

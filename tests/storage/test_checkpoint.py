@@ -4,8 +4,11 @@ import pytest
 
 from godel.storage.checkpoint import (
     DamagedCheckpoint,
+    LogEnd,
+    read_ends,
     read_offsets,
     write_atomically,
+    write_ends,
     write_offsets,
 )
 from godel.storage.faulty_files import FaultyFiles, Kind
@@ -60,3 +63,14 @@ def test_a_failed_write_leaves_the_old_checkpoint() -> None:
             write_atomically(files, "f", b"new")
         files.faults = None
         assert files.read("f") == b"old"
+
+
+def test_ends_of_logs() -> None:
+    files = MemoryFiles()
+    ends = {TopicPartition("a", 1): LogEnd(70, 50, 1234), TopicPartition("a", 0): LogEnd(0, 0, 0)}
+    write_ends(files, "ends", ends)
+    assert files.read("ends") == b"0\n2\na 0 0 0 0\na 1 70 50 1234\n"
+    assert read_ends(files, "ends") == ends
+    put(files, "ends", b"0\n1\na 1 70 50\n")
+    with pytest.raises(DamagedCheckpoint, match="the line"):
+        read_ends(files, "ends")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 import structlog
+from structlog.testing import capture_logs
 
 from godel.clock import ManualClock, Randomness
 from godel.config.broker import BrokerConfig
@@ -154,3 +155,76 @@ async def test_no_partition_takes_over_where_its_predecessor_began(is_stopped: b
     store = open_store(files.after_crash())
     log = store.open(PARTITION, bytes(16), config)
     assert (log.log_start_offset, log.end_offset) == (0, 2)
+
+
+async def test_recovery_leaves_nothing_to_be_checked_when_a_log_is_opened() -> None:
+    files, config = FaultyFiles(), topic_config(BrokerConfig(), {})
+    store = open_store(files)
+    other = TopicPartition("topic", 1)
+    for partition in (PARTITION, other):
+        log = store.open(partition, TOPIC_ID, config)
+        append_values(log, 3)
+        log.flush()
+    await store.checkpoint({})
+    append_values(log, 2)
+    log.flush()
+    files = files.after_crash()
+    store = open_store(files)
+    await store.recover({PARTITION: config, other: config}, threads=2)
+    for partition, end_offset in ((PARTITION, 3), (other, 5)):
+        log = store.open(partition, TOPIC_ID, config)
+        assert (log.end_offset, log.flushed_offset) == (end_offset, end_offset)
+        assert not log.recovery_report.was_checked
+    assert await store.close({})
+    assert DataDirectory.open(
+        "data", files=files, clock=ManualClock(NOW_MS), randomness=Randomness(1)
+    ).was_clean
+
+
+async def test_a_recovered_broker_stops_cleanly_though_it_opened_nothing() -> None:
+    files, config = FaultyFiles(), topic_config(BrokerConfig(), {})
+    append_values(open_store(files).open(PARTITION, TOPIC_ID, config), 3)
+    files = files.after_crash(Randomness(7))
+    store = open_store(files)
+    await store.recover({PARTITION: config}, threads=2)
+    assert await store.close({})
+
+
+async def test_what_recovery_kept_aside_stands_in_the_log() -> None:
+    files, config = MemoryFiles(), topic_config(BrokerConfig(), {})
+    log = open_store(files).open(PARTITION, TOPIC_ID, config)
+    for _ in range(3):
+        append_values(log, 1)
+    batch = list(log.segments[0].walk())[1]
+    files.file_node(log.segments[0].file.path, create=False).data[batch.position + 65] ^= 1
+    files.file_node("data/.lock", create=False).is_locked = False
+    store = open_store(files)
+    with capture_logs() as lines:
+        await store.recover({PARTITION: config}, threads=2)
+    (line,) = [line for line in lines if line["event"] == "log_cut"]
+    assert line["partition"] == "topic-0"
+    assert (line["offset"], line["position"]) == (1, batch.position)
+    assert line["file"] == "data/topic-0/00000000000000000000.log"
+    assert line["aside"] == ("data/topic-0/00000000000000000001.log.corrupt",)
+    assert files.exists(line["aside"][0])
+    assert store.open(PARTITION, TOPIC_ID, config).end_offset == 1
+
+
+async def test_a_full_disk_does_not_keep_recovered_logs_from_being_read() -> None:
+    files, config = FaultyFiles(), topic_config(BrokerConfig(), {})
+    store = open_store(files)
+    log = store.open(PARTITION, TOPIC_ID, config)
+    append_values(log, 3)
+    log.flush()
+    await store.checkpoint({})
+    append_values(log, 2)
+    files = files.after_crash(Randomness(1))
+    store = open_store(files)
+    files.fail(lambda operation: operation.kind is Kind.APPEND and "checkpoint" in operation.path)
+    with capture_logs() as lines:
+        await store.recover({PARTITION: config}, threads=2)
+    assert [line["event"] for line in lines if line["log_level"] == "error"] == [
+        "checkpoint_failed"
+    ]
+    assert not files.exists("data/log-end-checkpoint")
+    assert store.open(PARTITION, TOPIC_ID, config).end_offset >= 3

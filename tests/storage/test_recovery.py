@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from godel.errors import CorruptBatch
-from godel.records.partition_log import EpochStart
+from godel.records.partition_log import EpochStart, ProducerEntry
 from godel.storage.log import Log
 from godel.storage.memory_files import MemoryFiles
 from tests.storage.harness import (
@@ -208,3 +208,61 @@ def test_leftovers_are_removed_and_strangers_left_alone() -> None:
     open_log(files)
     assert "notes.txt" in files.list_files(FOLDER)
     assert not [name for name in files.list_files(FOLDER) if name.endswith(("deleted", "tmp"))]
+
+
+def test_a_snapshot_of_batches_that_are_gone_is_not_taken_for_their_successors() -> None:
+    files, log = written(5)
+    producer = ProducerEntry(1, 0, 4, 4, 0, 0, -1, -1)
+    log.save_producers([producer])
+    damage(files, log.segments[0].file.path, lambda data: data.__delitem__(slice(-1, None)))
+    log = open_log(files)
+    assert log.end_offset == 4
+    append_values(log, 3)
+    log = open_log(files)
+    assert log.latest_producers() == (0, [])
+
+
+def test_indexes_that_a_power_cut_may_have_torn_are_looked_at_closely() -> None:
+    files, log = written(40, segment_bytes=1 << 20)
+    log.checkpoint()
+    path = log.segments[0].path(".index")
+    entries = files.size(path) // 8
+    assert entries > 6
+    damage(files, path, lambda data: data.__setitem__(slice(16, 32), bytes(16)))
+    known = {"was_clean": True, "recovery_point": 40, "segment_bytes": 1 << 20}
+    trusting = open_log(files, **known)
+    assert trusting.segments[0].offset_index.entry(2) == (0, 0)
+    log = open_log(files, are_indexes_synced=False, **known)
+    assert log.segments[0].offset_index.is_rising()
+    assert len(log.segments[0].offset_index) == entries
+
+
+def test_all_that_stands_behind_damage_in_several_segments_is_kept_aside() -> None:
+    files, log = written(60)
+    segments = list(log.segments)
+    assert len(segments) > 6
+    contents = [files.read(segment.file.path) for segment in segments]
+    wrong = [next(iter(segments[number].walk())) for number in (2, 4)]
+    for number, batch in zip((2, 4), wrong, strict=True):
+        damage(files, segments[number].file.path, flip(batch.position + 100))
+    log = open_log(files)
+    cut = log.recovery_report.cut
+    assert cut is not None
+    assert (cut.offset, cut.file, cut.position) == (
+        segments[2].base_offset,
+        segments[2].file.path,
+        0,
+    )
+    assert sorted(cut.aside) == [f"{FOLDER}/{name}" for name in aside_files(files)]
+    assert cut.cut_bytes == sum(map(len, contents[2:]))
+    kept = b"".join(files.read(path) for path in sorted(cut.aside))
+    expected = bytearray(b"".join(contents[2:]))
+    for number, batch in zip((2, 4), wrong, strict=True):
+        expected[sum(map(len, contents[2:number])) + batch.position + 100] ^= 0x10
+    assert kept == bytes(expected)
+    append_values(log, 3)
+    log.close()
+    assert sorted(cut.aside) == [f"{FOLDER}/{name}" for name in aside_files(files)]
+    again = open_log(files, recovery_point=0)
+    assert again.recovery_report.cut is None
+    assert says_own_offset(read_records(again), 0, segments[2].base_offset + 3)
