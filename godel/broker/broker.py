@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from structlog.typing import FilteringBoundLogger
 
+from godel.broker.auto_creation import AutoCreation
 from godel.broker.fetch_sessions import FetchSessions
 from godel.broker.groups import group_settings, open_group_coordinator
 from godel.broker.partition import Partition
@@ -53,6 +54,7 @@ class Broker:
         self.fetch_sessions = FetchSessions(
             randomness, slots=config.max_incremental_fetch_session_cache_slots
         )
+        self.auto_creation = AutoCreation(self.create_on_demand, log)
         self.is_stopping = False
         self._partitions: dict[str, list[Partition]] = {}
         self.groups = open_group_coordinator(
@@ -88,6 +90,7 @@ class Broker:
     def stop_waiting(self) -> None:
         """The broker stops: answer what is parked with what there is, and park nothing more."""
         self.is_stopping = True
+        self.auto_creation.close()
         self.groups.close()
         for partition in self.partitions():
             partition.wake_waiters()

@@ -5,18 +5,18 @@ v0: an empty list of topics means all. v1: null means all, empty none. v4: allow
 answer. v12: topics may be asked for by id. v13: a top-level error code, never needed here. As in
 Kafka a topic that is named twice is answered once.
 
-Deviation: a topic that is created on demand is created within the request and answered as it then
-is; Kafka answers UNKNOWN_TOPIC_OR_PARTITION first and lets the client ask again. A request that
-would create more partitions than one CreateTopics may creates none and says POLICY_VIOLATION.
+A missing topic that may be created is answered UNKNOWN_TOPIC_OR_PARTITION and created meanwhile.
+Whoever asks for it while it is being created, or anew after that, gets it: one retry is enough.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Iterable
 
 from godel.broker.broker import Broker
 from godel.broker.context import RequestContext
-from godel.errors import ApiError, ErrorCode
+from godel.errors import ErrorCode
 from godel.handlers.authorized_operations import (
     CLUSTER_OPERATIONS,
     NOT_ASKED,
@@ -24,7 +24,6 @@ from godel.handlers.authorized_operations import (
 )
 from godel.metadata.identifiers import is_internal, name_problem
 from godel.metadata.image import MetadataImage, TopicImage
-from godel.metadata.topics import MAX_PARTITIONS_PER_REQUEST
 from godel.protocol.messages.metadata import (
     MetadataRequest,
     MetadataRequestTopic,
@@ -52,43 +51,32 @@ def handle(
         refused = [error_topic(topic, ErrorCode.INVALID_REQUEST) for topic in wanted]
         return respond(broker, request, refused)
     allowed = version < AUTO_CREATION_FLAG_SINCE or request.allow_auto_topic_creation
-    missing = missing_topics(broker, wanted) if allowed else []
-    if missing:
-        return after_creation(broker, request, wanted, missing)
-    return respond(broker, request, described(broker.metadata.image, wanted, {}))
+    if allowed and broker.config.auto_create_topics_enable:
+        missing = missing_topics(broker.metadata.image, wanted)
+        under_way = broker.auto_creation.ask_for(missing, partitions=broker.config.num_partitions)
+        if under_way:
+            return after_creation(broker, request, wanted, under_way)
+    return respond(broker, request, described(broker.metadata.image, wanted))
 
 
-def missing_topics(broker: Broker, wanted: Iterable[MetadataRequestTopic]) -> list[str]:
-    """The names that are to be created on demand, each once."""
-    topics = broker.metadata.image.topics
+def missing_topics(image: MetadataImage, wanted: Iterable[MetadataRequestTopic]) -> list[str]:
+    """The names that can be created, each once."""
     names = dict.fromkeys(
         topic.name
         for topic in wanted
-        if topic.name and topic.topic_id == ZERO_ID and topic.name not in topics
+        if topic.name and topic.topic_id == ZERO_ID and topic.name not in image.topics
     )
-    creatable = broker.config.auto_create_topics_enable
-    return [
-        name for name in names if name_problem(name) is None and (creatable or is_internal(name))
-    ]
+    return [name for name in names if name_problem(name) is None]
 
 
 async def after_creation(
     broker: Broker,
     request: MetadataRequest,
     wanted: list[MetadataRequestTopic],
-    missing: list[str],
+    under_way: set[asyncio.Task[None]],
 ) -> MetadataResponse:
-    failures: dict[str, ErrorCode] = {}
-    if len(missing) * broker.config.num_partitions > MAX_PARTITIONS_PER_REQUEST:
-        failures = dict.fromkeys(missing, ErrorCode.POLICY_VIOLATION)
-        missing = []
-    for name in missing:
-        try:
-            await broker.create_on_demand(name)
-        except ApiError as refusal:
-            if refusal.code is not ErrorCode.TOPIC_ALREADY_EXISTS:
-                failures[name] = refusal.code
-    return respond(broker, request, described(broker.metadata.image, wanted, failures))
+    await asyncio.wait(under_way)
+    return respond(broker, request, described(broker.metadata.image, wanted))
 
 
 def respond(
@@ -120,14 +108,12 @@ def all_topics(image: MetadataImage) -> list[MetadataResponseTopic]:
 
 
 def described(
-    image: MetadataImage, wanted: list[MetadataRequestTopic], failures: dict[str, ErrorCode]
+    image: MetadataImage, wanted: list[MetadataRequestTopic]
 ) -> list[MetadataResponseTopic]:
-    return [describe(image, topic, failures) for topic in wanted]
+    return [describe(image, topic) for topic in wanted]
 
 
-def describe(
-    image: MetadataImage, wanted: MetadataRequestTopic, failures: dict[str, ErrorCode]
-) -> MetadataResponseTopic:
+def describe(image: MetadataImage, wanted: MetadataRequestTopic) -> MetadataResponseTopic:
     if wanted.topic_id != ZERO_ID:
         name = image.topic_names.get(wanted.topic_id)
         if name is None:
@@ -141,7 +127,7 @@ def describe(
         return found(topic)
     if name_problem(name) is not None:
         return error_topic(wanted, ErrorCode.INVALID_TOPIC_EXCEPTION)
-    return error_topic(wanted, failures.get(name, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION))
+    return error_topic(wanted, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
 
 
 def found(topic: TopicImage) -> MetadataResponseTopic:

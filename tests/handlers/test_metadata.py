@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from godel.clock import ManualClock
 from godel.errors import ErrorCode
+from godel.metadata.memory_store import MemoryStore
 from godel.protocol.messages.metadata import (
     MetadataRequest,
     MetadataRequestTopic,
@@ -74,28 +77,73 @@ def test_an_invalid_name_is_never_created(client: Client, name: str, version: in
     assert names(client.send(MetadataRequest(topics=None))) == []
 
 
-@pytest.mark.parametrize("version", [0, 3, 4, 8, 12, 13])
-def test_a_missing_topic_is_created_within_the_request(version: int) -> None:
+@pytest.mark.parametrize("version", range(14))
+def test_a_missing_topic_is_unknown_at_first_and_there_when_asked_for_again(version: int) -> None:
     with Broker({"num.partitions": 3}, clock=ManualClock()) as broker, Client(broker) as client:
+        (topic,) = ask(client, version, "t").topics
+        assert (topic.error_code, topic.partitions) == (ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, [])
         (topic,) = ask(client, version, "t").topics
         assert (topic.error_code, len(topic.partitions)) == (0, 3)
         assert all(partition.leader_id == 1 for partition in topic.partitions)
         assert client.produce("t", batch("a"), partition=2).error_code == 0
 
 
+def test_whoever_asks_while_the_topic_is_being_created_gets_it(
+    broker: Broker, client: Client
+) -> None:
+    with Client(broker) as other:
+        ask(client, 13, "t")
+        assert ask(other, 13, "t").topics[0].error_code == 0
+
+
+def test_a_stop_in_the_middle_of_a_creation_ends_it_and_the_waiting() -> None:
+    async def never(moment: str) -> None:
+        if moment == "txn":
+            await asyncio.Event().wait()
+
+    with Broker(clock=ManualClock()) as broker, Client(broker) as client:
+        store = broker.run(lambda node: node.broker.metadata.store)
+        assert isinstance(store, MemoryStore)
+        store.interfere = never
+        ask(client, 13, "t")
+        client.post(MetadataRequest(topics=[MetadataRequestTopic(name="t")]))
+        while not broker.run(lambda node: node.broker.metrics.requests_waiting.value):
+            pass
+        store.interfere = None
+        broker.stop()
+        assert client.take(MetadataResponse).topics[0].error_code == (
+            ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+        )
+        broker.start()
+        with Client(broker) as later:
+            ask(later, 13, "t")
+            assert ask(later, 13, "t").topics[0].error_code == 0
+
+
 def test_the_longest_name_is_created(client: Client) -> None:
+    ask(client, 13, "x" * 249)
     (topic,) = ask(client, 13, "x" * 249).topics
     assert topic.error_code == 0
     assert client.produce("x" * 249, batch("a")).error_code == 0
 
 
-def test_several_topics_are_created_at_once_and_one_that_collides_is_refused(
+def test_several_topics_are_created_at_once_and_one_that_collides_stays_unknown(
     client: Client,
 ) -> None:
     client.create("a_b")
+    ask(client, 13, "x", "a.b", "y", "x")
     response = ask(client, 13, "x", "a.b", "y", "x")
     codes = {topic.name: topic.error_code for topic in response.topics}
-    assert codes == {"x": 0, "a.b": ErrorCode.INVALID_TOPIC_EXCEPTION, "y": 0}
+    assert codes == {"x": 0, "a.b": ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, "y": 0}
+
+
+def test_a_request_for_more_partitions_than_may_be_created_at_once_creates_nothing() -> None:
+    settings = {"num.partitions": 5_001}
+    with Broker(settings, clock=ManualClock()) as broker, Client(broker) as client:
+        for _ in range(2):
+            codes = {topic.error_code for topic in ask(client, 13, "a", "b", "c").topics}
+            assert codes == {ErrorCode.UNKNOWN_TOPIC_OR_PARTITION}
+        assert names(client.send(MetadataRequest(topics=None))) == []
 
 
 @pytest.mark.parametrize("version", [4, 13])
@@ -108,8 +156,10 @@ def test_a_client_may_ask_without_creating(client: Client, version: int) -> None
 def test_nothing_is_created_where_the_broker_does_not_allow_it(version: int) -> None:
     settings = {"auto.create.topics.enable": False}
     with Broker(settings, clock=ManualClock()) as broker, Client(broker) as client:
-        (topic,) = ask(client, version, "t").topics
-        assert topic.error_code == ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+        for name in ("t", "__consumer_offsets"):
+            for _ in range(2):
+                (topic,) = ask(client, version, name).topics
+                assert topic.error_code == ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
 
 
 def test_topics_by_id(client: Client) -> None:
@@ -146,6 +196,7 @@ def test_a_topic_with_neither_name_nor_id_is_an_invalid_request(
 
 
 def test_internal_topics_are_marked_and_listed(client: Client) -> None:
+    ask(client, 13, "__consumer_offsets")
     (offsets,) = ask(client, 13, "__consumer_offsets").topics
     assert (offsets.error_code, offsets.is_internal) == (0, True)
     assert len(offsets.partitions) == 50
@@ -155,8 +206,9 @@ def test_internal_topics_are_marked_and_listed(client: Client) -> None:
 
 @pytest.mark.parametrize("name", ["__transaction_state", "__share_group_state"])
 def test_internal_topics_that_nothing_uses_yet_are_not_there(client: Client, name: str) -> None:
-    (topic,) = ask(client, 13, name).topics
-    assert (topic.error_code, topic.is_internal) == (ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, True)
+    for _ in range(2):
+        (topic,) = ask(client, 13, name).topics
+        assert (topic.error_code, topic.is_internal) == (ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, True)
 
 
 @pytest.mark.parametrize("version", [8, 10, 13])
