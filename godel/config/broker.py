@@ -7,13 +7,14 @@ name and meaning).
 
 from __future__ import annotations
 
+from godel.config.absent_features import AbsentFeatures
 from godel.config.log_defaults import LogDefaults
 from godel.config.setting import MAX_INT, ValueType, setting
 
 INT = ValueType.INT
 
 
-class BrokerConfig(LogDefaults):
+class BrokerConfig(LogDefaults, AbsentFeatures):
     """One broker's configuration: what it was started with, or that with live changes applied."""
 
     # Who this broker is and where clients find it.

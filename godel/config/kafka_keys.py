@@ -53,8 +53,6 @@ NAMES = """
     initial.broker.registration.timeout.ms inter.broker.protocol.version
     kafka.metrics.polling.interval.secs kafka.metrics.reporters
     leader.imbalance.check.interval.seconds
-    log.cleaner.io.buffer.load.factor
-    log.cleaner.io.buffer.size
     log.dir.failure.timeout.ms log.local.retention.bytes log.local.retention.ms
     log.message.downconversion.enable log.message.format.version
     log.message.timestamp.difference.max.ms max.connection.creation.rate metadata.log.dir

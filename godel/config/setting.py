@@ -60,6 +60,8 @@ class Setting:
     """Broker settings that stand in while this one is unset, each with the factor to our unit."""
     dynamic: bool = False
     """Broker settings: may be changed while the broker runs (KIP-226)."""
+    cluster_wide: bool = True
+    """Broker settings that are dynamic: may be changed for all brokers at once."""
     sensitive: bool = False
     effect: bool = True
     """False: accepted, stored and shown, but nothing in this broker follows it."""
@@ -175,6 +177,7 @@ def setting(
     broker_name: str | None = None,
     fallbacks: tuple[tuple[str, int], ...] = (),
     dynamic: bool = False,
+    cluster_wide: bool = True,
     sensitive: bool = False,
     effect: bool = True,
     minimum: float | None = None,
@@ -193,6 +196,7 @@ def setting(
         broker_name=broker_name,
         fallbacks=fallbacks,
         dynamic=dynamic,
+        cluster_wide=cluster_wide,
         sensitive=sensitive,
         effect=effect,
         minimum=minimum,

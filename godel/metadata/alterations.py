@@ -98,6 +98,17 @@ async def alter_broker(
             "These settings cannot be changed while the broker runs, or are not known:"
             f" {', '.join(foreign)}",
         )
+    alone = [
+        each.name
+        for each in alterations
+        if each.operation != Operation.DELETE and not BrokerConfig.SETTINGS[each.name].cluster_wide
+    ]
+    if broker_id is None and alone:
+        raise ApiError(
+            ErrorCode.INVALID_REQUEST,
+            "Cannot update these configs at default cluster level, broker id must be specified:"
+            f" {', '.join(alone)}",
+        )
     whose = CLUSTER_DEFAULT if broker_id is None else broker_id
 
     def plan() -> tuple[Mapping[str, str], dict[str, str]]:

@@ -185,3 +185,14 @@ async def test_a_store_that_fails_is_an_answer() -> None:
                 validate_only=False,
             )
         store.interfere = None
+
+
+async def test_what_is_each_brokers_own_is_not_set_for_all_at_once() -> None:
+    name = "sasl.kerberos.min.time.before.relogin"
+    async with controller() as broker:
+        change = [Alteration(name, SET, "58000")]
+        with pytest.raises(ApiError) as error:
+            await alter_broker(broker.metadata, None, change, validate_only=False)
+        assert error.value.code is ErrorCode.INVALID_REQUEST
+        await alter_broker(broker.metadata, 1, change, validate_only=False)
+        assert broker.metadata.image.broker_overrides[1] == {name: "58000"}
