@@ -137,15 +137,6 @@ def test_several_topics_are_created_at_once_and_one_that_collides_stays_unknown(
     assert codes == {"x": 0, "a.b": ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, "y": 0}
 
 
-def test_a_request_for_more_partitions_than_may_be_created_at_once_creates_nothing() -> None:
-    settings = {"num.partitions": 5_001}
-    with Broker(settings, clock=ManualClock()) as broker, Client(broker) as client:
-        for _ in range(2):
-            codes = {topic.error_code for topic in ask(client, 13, "a", "b", "c").topics}
-            assert codes == {ErrorCode.UNKNOWN_TOPIC_OR_PARTITION}
-        assert names(client.send(MetadataRequest(topics=None))) == []
-
-
 @pytest.mark.parametrize("version", [4, 13])
 def test_a_client_may_ask_without_creating(client: Client, version: int) -> None:
     (topic,) = ask(client, version, "t", allow_auto_topic_creation=False).topics
