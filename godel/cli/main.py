@@ -18,7 +18,10 @@ NOUNS = {
 }
 """Groups of commands, in the order of the help, and the module that has them as `app`."""
 
-VERBS: dict[str, str] = {}
+VERBS = {
+    "produce": "godel.cli.produce",
+    "consume": "godel.cli.consume",
+}
 """Commands that stand alone, and the module whose `app` has just that one."""
 
 COMPLETING = "_GODEL_COMPLETE"

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from godel.cli.completion import topic_names
 from godel.cli.exits import end_with_failures
 from godel.cli.output import Column, write
 from godel.cli.positions import END, chosen_partitions, parse_position, resolve
@@ -43,7 +44,10 @@ from godel.types import TopicPartition
 
 app = typer.Typer(no_args_is_help=True, help="List, describe, create, edit and delete topics.")
 
-Names = Annotated[list[str], typer.Argument(metavar="TOPIC...", help="Topics by name.")]
+Names = Annotated[
+    list[str],
+    typer.Argument(metavar="TOPIC...", help="Topics by name.", autocompletion=topic_names),
+]
 Pattern = Annotated[
     str | None,
     typer.Argument(metavar="[PATTERN]", help="Only these: a name with * and ?, quoted."),
@@ -344,7 +348,9 @@ def partitions_(
 )
 def records(
     session: Session,
-    name: Annotated[str, typer.Argument(metavar="TOPIC", help="A topic.")],
+    name: Annotated[
+        str, typer.Argument(metavar="TOPIC", help="A topic.", autocompletion=topic_names)
+    ],
     *,
     before: Annotated[
         str | None,

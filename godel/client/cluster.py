@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from types import TracebackType
 from typing import TypeVar
 
+import anyio
+
 from godel.client.connection import Address, Connection, ConnectionFailed, connect
 from godel.clock import Clock, Randomness, SystemClock
 from godel.errors import ApiError, ErrorCode
@@ -88,6 +90,7 @@ class Cluster:
         self.randomness = Randomness()
         self._client_id = client_id
         self._connections: dict[tuple[Address, str], Connection] = {}
+        self._opening: dict[tuple[Address, str], anyio.Lock] = {}
         self._was_reached = False
         self._nodes: dict[int, Address] = {}
         self._controller_id = -1
@@ -130,17 +133,19 @@ class Cluster:
         return await self._kept(address, lane)
 
     async def _kept(self, address: Address, lane: str) -> Connection:
-        connection = self._connections.get((address, lane))
-        if connection is not None and connection.is_broken:
-            await connection.close()
-            connection = None
-        if connection is None:
+        key = address, lane
+        async with self._opening.setdefault(key, anyio.Lock()):  # two who come at once share one
+            connection = self._connections.get(key)
+            if connection is not None and not connection.is_broken:
+                return connection
+            if connection is not None:
+                await connection.close()
             connection = await connect(
                 address, client_id=self._client_id, timeout_ms=self.timeout_ms
             )
-            self._connections[address, lane] = connection
+            self._connections[key] = connection
             self._was_reached = True
-        return connection
+            return connection
 
     # -- asking the right broker --------------------------------------------------------------
 
@@ -181,13 +186,17 @@ class Cluster:
         timeout_ms: float | None = None,
         at_most: int | None = None,
     ) -> R:
-        """Ask the broker that coordinates a group. Forgotten after an error, by `retried`."""
-        if group not in self._coordinators:
-            self._coordinators[group] = await self._find_coordinator(group)
-        connection = await self.node(self._coordinators[group], lane)
+        """Ask the broker that coordinates a group."""
+        connection = await self.coordinator(group, lane)
         return await connection.send(
             request, response, timeout_ms=timeout_ms or self.timeout_ms, at_most=at_most
         )
+
+    async def coordinator(self, group: str, lane: str = "") -> Connection:
+        """The broker that coordinates a group. Forgotten after an error, by `retried`."""
+        if group not in self._coordinators:
+            self._coordinators[group] = await self._find_coordinator(group)
+        return await self.node(self._coordinators[group], lane)
 
     async def _ask(
         self, connection: Connection, request: Message, response: type[R], at_most: int | None
@@ -234,7 +243,7 @@ class Cluster:
     async def describe(self, topic: str, *, create: bool = False) -> MetadataResponseTopic:
         """One topic. Raises its error."""
         (described,) = (await self.metadata([topic], create=create)).topics
-        check(described.error_code)
+        check(described.error_code, f"topic {topic}")
         return described
 
     async def leader(self, partition: TopicPartition) -> int:
@@ -270,9 +279,12 @@ class Cluster:
 
     # -- trying again -------------------------------------------------------------------------
 
-    async def retried(self, attempt: Callable[[], Awaitable[T]]) -> T:
+    async def retried(
+        self, attempt: Callable[[], Awaitable[T]], *, patience_ms: float | None = None
+    ) -> T:
         """What `attempt` comes to, tried again on errors that pass, until the timeout is over."""
-        deadline_ms = self.clock.monotonic_ms() + self.timeout_ms
+        patience_ms = min(patience_ms or self.timeout_ms, self.timeout_ms)
+        deadline_ms = self.clock.monotonic_ms() + patience_ms
         backoff_ms = float(FIRST_BACKOFF_MS)
         while True:
             try:

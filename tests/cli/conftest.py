@@ -20,6 +20,7 @@ import pytest
 from godel.cli.main import main
 from godel.clock import ManualClock
 from godel.testing import Broker
+from tests.client.conftest import StandingClock
 
 FOLDER = Path(__file__).parent / "transcripts"
 
@@ -43,6 +44,12 @@ def broker() -> Iterator[Broker]:
 
 
 @pytest.fixture(autouse=True)
+def _same_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands see the time at which the broker stands still."""
+    monkeypatch.setattr("godel.cli.session.SystemClock", StandingClock)
+
+
+@pytest.fixture(autouse=True)
 def _no_profile(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in list(os.environ):
         if name.startswith("GODEL_"):
@@ -59,7 +66,7 @@ def command(monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[
         capfdbinary.readouterr()
         status = main(words)
         out, err = capfdbinary.readouterr()
-        return Result(status, out.decode(), err.decode())
+        return Result(status, out.decode(errors="backslashreplace"), err.decode())
 
     return run
 

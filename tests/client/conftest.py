@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from godel.client.cluster import Cluster, parse_addresses
-from godel.clock import ManualClock
+from godel.clock import ManualClock, SystemClock
 from godel.testing import Broker
-from tests.wire import Client
+from tests.wire import NOW_MS, Client
 
 
 @pytest.fixture
@@ -18,9 +18,17 @@ def broker() -> Iterator[Broker]:
         yield broker
 
 
+class StandingClock(SystemClock):
+    """The client's clock: it shows the broker's time, and its timers run."""
+
+    def now_ms(self) -> int:
+        return NOW_MS
+
+
 @pytest.fixture
 async def cluster(broker: Broker, anyio_backend: str) -> AsyncIterator[Cluster]:
-    async with Cluster(parse_addresses(broker.bootstrap_servers), timeout_ms=10_000) as cluster:
+    addresses = parse_addresses(broker.bootstrap_servers)
+    async with Cluster(addresses, timeout_ms=10_000, clock=StandingClock()) as cluster:
         yield cluster
 
 
