@@ -68,6 +68,22 @@ async def running_node(config: BrokerConfig, given: Surroundings) -> AsyncIterat
     Takes over `given.directory` and closes it. Raises OSError when the address cannot be listened
     on, StoreUnavailable or CorruptRecord when the metadata cannot be read.
     """
+    async with (
+        running_broker(config, given) as broker,
+        serving(config, broker, given) as node,
+        anyio.create_task_group() as tasks,
+    ):
+        tasks.start_soon(run_maintenance, broker)
+        yield node
+        tasks.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def running_broker(config: BrokerConfig, given: Surroundings) -> AsyncIterator[Broker]:
+    """The broker without sockets: opened, and recovered where the last stop was not clean.
+
+    When the block ends it stops in order.
+    """
     was_clean = given.directory.was_clean
     metrics = Metrics()
     metadata = Metadata(
@@ -100,10 +116,7 @@ async def running_node(config: BrokerConfig, given: Surroundings) -> AsyncIterat
         await metadata.start(unclean=not was_clean, cluster_id=given.directory.cluster_id)
         await broker.recover()
         broker.start()
-        async with serving(config, broker, given) as node, anyio.create_task_group() as tasks:
-            tasks.start_soon(run_maintenance, broker)
-            yield node
-            tasks.cancel_scope.cancel()
+        yield broker
     finally:
         with anyio.CancelScope(shield=True):
             await stop(broker, flusher, given)
