@@ -3,6 +3,7 @@
     godel-broker [--config FILE] [--data DIR] [--listen HOST:PORT] [--advertise HOST:PORT]
                  [--set KEY=VALUE ...]
     godel-broker config      prints every setting, its value and where it came from
+    godel-broker verify      and what else an operator does to data: `operations/command_line.py`
 
 Exit status: 0 after a stop in good order, 1 when the broker cannot run, 2 for a configuration that
 cannot be used. What keeps it from running is said in one line on standard error.
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from godel.server.node import Surroundings
 
 CANNOT_RUN, BAD_CONFIGURATION = 1, 2
+OPERATIONS = ("verify",)
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 """Parameters of glibc's mallopt."""
 MAPPED_FROM_BYTES = 32 * 1024 * 1024
@@ -48,6 +50,11 @@ HAS_UVLOOP = sys.platform != "win32"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command. Returns the exit status."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments and arguments[0] in OPERATIONS:
+        from godel.operations import command_line
+
+        return command_line.main(arguments)
     options = parser().parse_args(arguments)
     try:
         loaded = load_configuration(options)
@@ -68,6 +75,7 @@ def parser() -> argparse.ArgumentParser:
     described = argparse.ArgumentParser(
         prog="godel-broker",
         description="A Kafka broker. Without arguments: 127.0.0.1:9092, data in ./data.",
+        epilog=f"Other commands, each with its own --help: {', '.join(OPERATIONS)}.",
     )
     described.add_argument("--version", action="version", version=f"godel-broker {__version__}")
     described.add_argument(

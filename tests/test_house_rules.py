@@ -31,6 +31,7 @@ IO_MODULES = (
     "godel/console/",
     "godel/cli/",
     "godel/cluster/",
+    "godel/operations/command_line.py",
     "godel/testing.py",
     "godel/pytest_plugin.py",
     "godel/daemon.py",

@@ -147,18 +147,7 @@ class Metadata:
         raise StoreUnavailable("could not raise the leader epochs: too many writers")
 
     async def _load(self) -> None:
-        """Read every key. A page may be newer than the first: following repeats that harmlessly."""
-        changes: list[Change] = []
-        after: bytes | None = None
-        revision: int | None = None
-        while True:
-            page = await self.store.range(b"", after, MAX_PAGE)
-            revision = page.revision if revision is None else revision
-            changes += [Change(entry.key, entry) for entry in page.entries]
-            if not page.more:
-                break
-            after = page.entries[-1].key
-        self._publish(self._builder.apply(self._builder.empty(), changes, revision))
+        self._publish(await read_image(self.store, self._builder))
 
     async def _follow(self) -> None:
         while True:
@@ -194,3 +183,19 @@ class Metadata:
             _, _, waiter = heapq.heappop(self._waiting)
             if not waiter.done():
                 waiter.set_result(None)
+
+
+async def read_image(store: MetadataStore, builder: ImageBuilder) -> MetadataImage:
+    """The image of every key. A page may be newer than the first: following repeats that
+    harmlessly. Raises `StoreUnavailable`, `records.CorruptRecord`.
+    """
+    changes: list[Change] = []
+    after: bytes | None = None
+    revision: int | None = None
+    while True:
+        page = await store.range(b"", after, MAX_PAGE)
+        revision = page.revision if revision is None else revision
+        changes += [Change(entry.key, entry) for entry in page.entries]
+        if not page.more:
+            return builder.apply(builder.empty(), changes, revision)
+        after = page.entries[-1].key

@@ -43,6 +43,7 @@ LOG_END_CHECKPOINT = "log-end-checkpoint"
 _SEGMENT_FILE = re.compile(r"(\d{20})(\.(?:log|index|timeindex|txnindex|snapshot))")
 _PARTITION_FOLDER = re.compile(r"([A-Za-z0-9._-]{1,249})-(0|[1-9]\d{0,9})")
 _DELETED_FOLDER = re.compile(r".+\.[0-9a-f]{32}-delete")
+_STRAY_FOLDER = re.compile(r".+\.[0-9a-f]{32}-stray")
 
 MAX_PARTITION = 2**31 - 1
 MAX_OFFSET = 2**63 - 1
@@ -102,3 +103,7 @@ def stray_folder(partition: TopicPartition, unique: bytes) -> str:
 
 def is_deleted_folder(name: str) -> bool:
     return _DELETED_FOLDER.fullmatch(name) is not None
+
+
+def is_stray_folder(name: str) -> bool:
+    return _STRAY_FOLDER.fullmatch(name) is not None

@@ -1,0 +1,165 @@
+"""What an operator does to a data directory, as subcommands of `godel-broker`.
+
+    godel-broker verify DATA [--repair] [--output json]
+
+Exit status: 0 everything is sound, 1 problems were found (and remain), 2 it could not be done. The
+answer goes to standard output, progress and what went wrong to standard error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio
+
+from godel.clock import Randomness, SystemClock
+from godel.config.sources import load
+from godel.metadata.image import ImageBuilder, MetadataImage
+from godel.metadata.publisher import read_image
+from godel.metadata.records import CorruptRecord
+from godel.metadata.sqlite_store import SqliteStore, StoreUnusable
+from godel.metadata.store import StoreUnavailable
+from godel.operations.findings import Tally
+from godel.operations.progress import Progress, size_text
+from godel.operations.repair import recover
+from godel.operations.verification import data_bytes, verify
+from godel.storage import layout
+from godel.storage.data_directory import DataDirectory, DataDirectoryError
+from godel.storage.files import RealFiles, join
+
+SOUND, PROBLEMS, COULD_NOT_RUN = 0, 1, 2
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run a subcommand; returns the exit status."""
+    options = parser().parse_args(arguments)
+    try:
+        status: int = anyio.run(options.run, options)
+    except (OSError, DataDirectoryError, StoreUnusable, StoreUnavailable, CorruptRecord) as failure:
+        print(f"godel-broker: {failure}", file=sys.stderr)
+        return COULD_NOT_RUN
+    return status
+
+
+def parser() -> argparse.ArgumentParser:
+    described = argparse.ArgumentParser(prog="godel-broker")
+    commands = described.add_subparsers(dest="command", required=True)
+    verifying = commands.add_parser(
+        "verify",
+        help="check a stopped broker's data",
+        description="Check every batch, index, snapshot and checkpoint of a stopped broker.",
+    )
+    verifying.add_argument("data", metavar="DATA", help="the data directory")
+    verifying.add_argument(
+        "--repair", action="store_true", help="first do what a start after a crash does"
+    )
+    verifying.add_argument("--output", choices=["text", "json"], default="text")
+    verifying.set_defaults(run=run_verify)
+    return described
+
+
+def progress(title: str) -> Progress:
+    return Progress(
+        title,
+        write=_write_error,
+        is_terminal=sys.stderr.isatty(),
+        clock=SystemClock(),
+    )
+
+
+def _write_error(text: str) -> None:
+    sys.stderr.write(text)
+    sys.stderr.flush()
+
+
+# -- verify ----------------------------------------------------------------------------------------
+
+
+async def run_verify(options: argparse.Namespace) -> int:
+    files, path, told = RealFiles(), str(options.data), progress("checked")
+    if options.repair:
+        directory = open_directory(path)
+        with directory.given_back_on_failure():
+            store = await SqliteStore.open(metadata_path(path))
+        try:
+            await recover(
+                directory,
+                store,
+                clock=SystemClock(),
+                randomness=Randomness(),
+                say=lambda line: told.say(f"repair: {line}"),
+            )
+        finally:
+            await store.close()
+    tally = Tally()
+    async with stopped(files, path) as image:
+        told.expect(data_bytes(files, path))
+        verify(files, path, image, tally=tally, on_progress=told.advance)
+    told.clear()
+    print_json(tally) if options.output == "json" else print_text(tally)
+    return SOUND if tally.is_sound else PROBLEMS
+
+
+def open_directory(path: str) -> DataDirectory:
+    if not Path(path, layout.GODEL_JSON).exists():
+        raise DataDirectoryError(f"{path} is not a data directory of Gödel")
+    return DataDirectory.open(path, files=RealFiles(), clock=SystemClock(), randomness=Randomness())
+
+
+def metadata_path(path: str) -> Path:
+    """Of the metadata file, which must be there: opening it would make an empty one."""
+    found = Path(path, layout.METADATA_SQLITE)
+    if not found.exists():
+        raise DataDirectoryError(f"{found} is missing; restore it from a backup")
+    return found
+
+
+@asynccontextmanager
+async def stopped(files: RealFiles, path: str) -> AsyncIterator[MetadataImage]:
+    """Keep brokers off a directory as long as the block lasts; what its metadata say."""
+    if not files.exists(join(path, layout.GODEL_JSON)):
+        raise DataDirectoryError(f"{path} is not a data directory of Gödel")
+    try:
+        lock = files.lock(join(path, layout.LOCK))
+    except BlockingIOError:
+        raise DataDirectoryError(f"{path} is in use by a broker; stop that one first") from None
+    try:
+        builder = ImageBuilder(node_id_of(files, path), load([]).config)
+        store = await SqliteStore.open(metadata_path(path))
+        try:
+            yield await read_image(store, builder)
+        finally:
+            await store.close()
+    finally:
+        lock.close()
+
+
+def node_id_of(files: RealFiles, path: str) -> int:
+    marker = join(path, layout.GODEL_JSON)
+    try:
+        return int(json.loads(files.read(marker))["node_id"])
+    except (ValueError, KeyError, TypeError) as damage:
+        raise DataDirectoryError(f"{marker} is damaged; restore it from a backup") from damage
+
+
+def print_text(tally: Tally) -> None:
+    for finding in tally.findings:
+        print(finding)
+    problems = sum(1 for _ in tally.problems())
+    print(
+        f"{tally.partitions} partitions, {tally.segments} segments, {tally.batches} batches, "
+        f"{size_text(tally.size_bytes)}: {f'{problems} problems' if problems else 'sound'}"
+    )
+
+
+def print_json(tally: Tally) -> None:
+    counts = {
+        name: getattr(tally, name) for name in ("partitions", "segments", "batches", "size_bytes")
+    }
+    findings = [finding._asdict() for finding in tally.findings]
+    print(json.dumps({"sound": tally.is_sound, **counts, "findings": findings}, indent=2))

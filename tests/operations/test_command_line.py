@@ -1,0 +1,125 @@
+"""The operator's subcommands: what they print, and their exit status."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from godel.clock import ManualClock
+from godel.daemon import main
+from godel.testing import Broker
+from tests.operations.directories import (
+    SETTINGS,
+    batch_positions,
+    flip,
+    segments,
+    used_directory,
+)
+from tests.wire import Client, batch, values_of
+
+SOUND, PROBLEMS, COULD_NOT_RUN = 0, 1, 2
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return used_directory(tmp_path / "data")
+
+
+def verify(capsys: pytest.CaptureFixture[str], data: Path, *options: str) -> tuple[int, str]:
+    status = main(["verify", str(data), *options])
+    return status, capsys.readouterr().out
+
+
+def contents(data: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in data.rglob("*") if path.is_file()}
+
+
+def test_what_a_broker_has_left_is_sound(capsys: pytest.CaptureFixture[str], data: Path) -> None:
+    before = contents(data)
+    status, said = verify(capsys, data)
+    assert (status, said.splitlines()) == (
+        SOUND,
+        ["1 partitions, 4 segments, 60 batches, 3.4 MiB: sound"],
+    )
+    assert contents(data) == before
+
+
+def test_the_answer_as_json(capsys: pytest.CaptureFixture[str], data: Path) -> None:
+    flip(segments(data)[0], 100)
+    status, said = verify(capsys, data, "--output", "json")
+    answer = json.loads(said)
+    assert (status, answer["sound"], answer["partitions"]) == (PROBLEMS, False, 1)
+    (finding,) = (each for each in answer["findings"] if each["position"] == 0)
+    assert finding["path"].endswith("t-0/00000000000000000000.log")
+    assert "CRC" in finding["what"]
+
+
+def test_a_directory_in_use_is_refused(capsys: pytest.CaptureFixture[str], data: Path) -> None:
+    with Broker(SETTINGS, data=data):
+        for options in ([], ["--repair"]):
+            assert main(["verify", str(data), *options]) == COULD_NOT_RUN
+            assert "in use" in capsys.readouterr().err
+
+
+def test_a_directory_of_somebody_else_is_refused(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    for options in ([], ["--repair"]):
+        assert main(["verify", str(tmp_path), *options]) == COULD_NOT_RUN
+        assert "not a data directory" in capsys.readouterr().err
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_missing_metadata_are_not_made_anew(capsys: pytest.CaptureFixture[str], data: Path) -> None:
+    (data / "metadata.sqlite").unlink()
+    for options in ([], ["--repair"]):
+        assert main(["verify", str(data), *options]) == COULD_NOT_RUN
+        assert "restore it from a backup" in capsys.readouterr().err
+        assert not (data / "metadata.sqlite").exists()
+
+
+def test_repair_cuts_a_damaged_batch_and_says_so(
+    capsys: pytest.CaptureFixture[str], data: Path
+) -> None:
+    last = segments(data)[-1]
+    positions = batch_positions(last)
+    flip(last, positions[2] + 70)
+    assert verify(capsys, data)[0] == PROBLEMS
+    status = main(["verify", str(data), "--repair"])
+    captured = capsys.readouterr()
+    assert (status, captured.out.splitlines()[-1][-5:]) == (SOUND, "sound")
+    assert re.search(r"repair: log cut: partition t-0, offset \d+, .*CRC", captured.err)
+    assert re.search(r"note: .*\.corrupt: what an earlier recovery has cut off", captured.out)
+    with Broker(SETTINGS, data=data, clock=ManualClock()) as broker, Client(broker) as client:
+        end = client.list_offset("t", -1).offset
+        assert end == int(last.stem) + 4
+        client.produce("t", batch("after"))
+        assert values_of(client.fetch("t", end)) == ["after"]
+
+
+@pytest.mark.parametrize(
+    ("name", "position"),
+    [
+        ("00000000000000000000.index", 12),
+        ("00000000000000000000.timeindex", 3),
+        ("leader-epoch-checkpoint", 0),
+        ("*.snapshot", 9),
+    ],
+)
+def test_repair_makes_anew_what_can_be_derived(
+    capsys: pytest.CaptureFixture[str], data: Path, name: str, position: int
+) -> None:
+    damaged = sorted((data / "t-0").glob(name))[-1]
+    before = damaged.read_bytes()
+    flip(damaged, position)
+    status, said = verify(capsys, data)
+    assert status == PROBLEMS
+    assert f"problem: {damaged}" in said
+    assert verify(capsys, data, "--repair")[0] == SOUND
+    if name.endswith("index"):
+        assert damaged.read_bytes() == before
+    with Broker(SETTINGS, data=data, clock=ManualClock()) as broker, Client(broker) as client:
+        assert client.list_offset("t", -1).offset == 120
