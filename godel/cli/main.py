@@ -15,12 +15,15 @@ from godel.cli.exits import main_with_status
 
 NOUNS = {
     "topics": "godel.cli.topics",
+    "groups": "godel.cli.groups",
+    "consumers": "godel.cli.consumers",
 }
 """Groups of commands, in the order of the help, and the module that has them as `app`."""
 
 VERBS = {
     "produce": "godel.cli.produce",
     "consume": "godel.cli.consume",
+    "commit": "godel.cli.commit",
 }
 """Commands that stand alone, and the module whose `app` has just that one."""
 

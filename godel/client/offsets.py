@@ -82,6 +82,7 @@ async def offsets_at(
 ) -> dict[TopicPartition, int]:
     """The first offset at or after a time; the end where everything is older, as Kafka's tools."""
     wanted = list(partitions)
+    time_ms = max(time_ms, 0)  # on the wire, what is below asks for other things than a time
     found = await list_offsets(cluster, dict.fromkeys(wanted, time_ms))
     older = [each for each in wanted if found[each] == NO_OFFSET]
     if older:
