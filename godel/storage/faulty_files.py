@@ -1,9 +1,24 @@
 """The door to a disk that fails: files in memory that remember what was synced.
 
 Every operation has a number and may be made to fail (`faults`) or to be the last one before a power
-cut (`crash_at`). `after_crash` is the disk as the next start finds it: synced bytes and folders for
-certain; of the rest nothing, or whatever a source of randomness picks, torn writes included. For
-tests, ours and those of the broker's users.
+cut (`crash_at`). `after_crash` is the disk as the next start finds it. For tests, ours and those of
+the broker's users.
+
+What is promised is what POSIX promises, which is less than ext4 keeps with data=ordered: the bytes
+that a file had when it was synced, the names that a folder had when it was synced. Of the rest a
+power cut leaves any subset, in any order:
+
+- a write is there, lost, or torn at any byte; the file may have its new size all the same, with
+  zeros or garbage where the bytes are missing, also in front of bytes that are there
+- a file was cut off, or not, whatever became of the writes after it
+- names made, renamed and removed since the last sync of the folder, or not; only what happens to
+  one name keeps its order, and a rename is all or nothing
+- names do not wait for the bytes of their files, nor folders and files for one another;
+  a folder that was being removed may be left in part
+
+Not modelled: bytes that were synced and change all the same (bit flips are a matter of `CRC`s),
+garbage that looks like a batch (blocks of a deleted file that come to light), a disk that lies
+about a sync, and a sync that takes time: what is written while it runs counts as not covered by it.
 """
 
 from __future__ import annotations
@@ -53,6 +68,46 @@ class PowerCut(Exception):
 Faults = Callable[[Operation], Fault | None]
 
 
+ODDS = (0, 0, 1, 2, 4, 6, 7, 8)
+"""In eighths: how likely a change is lost. All, none and nearly all or none have to come often."""
+
+
+class PowerLoss:
+    """What becomes of the unsynced: one draw from all that a power cut may leave."""
+
+    def __init__(self, randomness: Randomness) -> None:
+        self._randomness = randomness
+        self._lost_names, self._lost_writes, self._torn_writes = (
+            ODDS[randomness.below(len(ODDS))] for _ in range(3)
+        )
+
+    def takes_name(self) -> bool:
+        return self._randomness.below(8) < self._lost_names
+
+    def takes_cut(self) -> bool:
+        """Whether a file stays as long as it was before it was cut off."""
+        return self._randomness.below(8) < self._lost_writes
+
+    def rest_of(self, written: bytes) -> bytes:
+        """What is found where `written` was written; a file grows by no more than that."""
+        if self._randomness.below(8) < self._lost_writes:
+            return b""
+        if not written or self._randomness.below(8) >= self._torn_writes:
+            return written
+        torn_at = self._randomness.below(len(written))
+        missing = len(written) - torn_at
+        shapes: tuple[Callable[[], bytes], ...] = (
+            lambda: written[:torn_at],
+            lambda: written[:torn_at] + bytes(missing),
+            lambda: written[:torn_at] + self._garbage(missing),
+            lambda: bytes(torn_at) + written[torn_at:],
+        )
+        return shapes[self._randomness.below(len(shapes))]()
+
+    def _garbage(self, size_bytes: int) -> bytes:
+        return (self._randomness.uuid_bytes() * (size_bytes // 16 + 1))[:size_bytes]
+
+
 class FaultyNode(FileNode):
     """A file's bytes, those that are durable, and the changes since in order."""
 
@@ -65,20 +120,28 @@ class FaultyNode(FileNode):
         self.changes: list[tuple[int, bytes | None]] = []
         """Position and bytes of a write; None instead of bytes: cut off there."""
 
-    def after_crash(self, randomness: Randomness | None) -> FaultyNode:
+    def after_crash(self, loss: PowerLoss | None) -> FaultyNode:
+        """Without `loss` nothing that was not synced remains."""
+        if loss is None or not self.changes:
+            return FaultyNode(self.durable)
         data = bytearray(self.durable)
-        for position, written in self.changes if randomness is not None else ():
-            assert randomness is not None
-            fate = randomness.below(4)
-            if fate == 0:
-                continue
+        for position, written in self.changes:
             if written is None:
-                del data[position:]
-                continue
-            kept = written if fate > 1 else written[: randomness.below(len(written) + 1)]
-            data.extend(bytes(max(position - len(data), 0)))
-            data[position : position + len(kept)] = kept
+                if not loss.takes_cut():
+                    del data[position:]
+            elif rest := loss.rest_of(written):
+                data.extend(bytes(max(position - len(data), 0)))
+                data[position : position + len(rest)] = rest
         return FaultyNode(bytes(data))
+
+
+class NameChange(NamedTuple):
+    """What was done to a folder. `target`: the new name of what was renamed."""
+
+    kind: Kind
+    name: str
+    target: str
+    node: FileNode | FolderNode
 
 
 class FaultyFolder(FolderNode):
@@ -89,24 +152,30 @@ class FaultyFolder(FolderNode):
     def __init__(self) -> None:
         super().__init__()
         self.durable: dict[str, FileNode | FolderNode] = {}
-        self.changes: list[tuple[Kind, str, str, FileNode | FolderNode]] = []
+        self.changes: list[NameChange] = []
 
-    def after_crash(self, randomness: Randomness | None) -> FaultyFolder:
+    def after_crash(self, loss: PowerLoss | None) -> FaultyFolder:
+        folder = FaultyFolder()
+        for name, node in self._names_after_crash(loss).items():
+            assert isinstance(node, FaultyNode | FaultyFolder)
+            folder.entries[name] = node.after_crash(loss)
+        folder.durable = dict(folder.entries)
+        return folder
+
+    def _names_after_crash(self, loss: PowerLoss | None) -> dict[str, FileNode | FolderNode]:
         entries = dict(self.durable)
-        count = 0 if randomness is None else randomness.below(len(self.changes) + 1)
-        for kind, name, target, node in self.changes[:count]:
-            if kind is Kind.LINK:
+        lost: set[str] = set()
+        for kind, name, target, node in self.changes if loss is not None else ():
+            assert loss is not None
+            if name in lost or target in lost or loss.takes_name():
+                lost |= {name, target} if kind is Kind.RENAME else {name}
+            elif kind is Kind.LINK:
                 entries[name] = node
             elif kind is Kind.UNLINK:
                 del entries[name]
             else:
                 entries[target] = entries.pop(name)
-        folder = FaultyFolder()
-        for name, node in entries.items():
-            assert isinstance(node, FaultyNode | FaultyFolder)
-            folder.entries[name] = node.after_crash(randomness)
-        folder.durable = dict(folder.entries)
-        return folder
+        return entries
 
 
 class FaultyFile(MemoryFile):
@@ -167,7 +236,7 @@ class FaultyFiles(MemoryFiles):
         """The disk after a power cut now. Without `randomness` all that is unsynced is gone."""
         disk = FaultyFiles()
         assert isinstance(self._root, FaultyFolder)
-        disk._root = self._root.after_crash(randomness)
+        disk._root = self._root.after_crash(PowerLoss(randomness) if randomness else None)
         return disk
 
     def fail(self, is_hit: Callable[[Operation], bool], *, error: int = errno.EIO) -> None:
@@ -218,19 +287,19 @@ class FaultyFiles(MemoryFiles):
     def link(self, folder: FolderNode, name: str, node: FileNode | FolderNode) -> None:
         assert isinstance(folder, FaultyFolder)
         self.check(Kind.LINK, name)
-        folder.changes.append((Kind.LINK, name, "", node))
+        folder.changes.append(NameChange(Kind.LINK, name, "", node))
         super().link(folder, name, node)
 
     def unlink(self, folder: FolderNode, name: str) -> None:
         assert isinstance(folder, FaultyFolder)
         self.check(Kind.UNLINK, name)
-        folder.changes.append((Kind.UNLINK, name, "", folder.entries[name]))
+        folder.changes.append(NameChange(Kind.UNLINK, name, "", folder.entries[name]))
         super().unlink(folder, name)
 
     def move(self, folder: FolderNode, source: str, target: str) -> None:
         assert isinstance(folder, FaultyFolder)
         self.check(Kind.RENAME, source)
-        folder.changes.append((Kind.RENAME, source, target, folder.entries[source]))
+        folder.changes.append(NameChange(Kind.RENAME, source, target, folder.entries[source]))
         super().move(folder, source, target)
 
     def new_file_node(self) -> FaultyNode:

@@ -156,7 +156,12 @@ class MemoryFiles:
         self.unlink(folder, name)
 
     def remove_folder(self, folder: str) -> None:
-        self.folder_node(folder)
+        node = self.folder_node(folder)
+        for name, child in tuple(node.entries.items()):
+            if isinstance(child, FolderNode):
+                self.remove_folder(f"{folder}/{name}")
+            else:
+                self.unlink(node, name)
         above, name = self._locate(folder)
         self.unlink(above, name)
 

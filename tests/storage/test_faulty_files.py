@@ -58,3 +58,52 @@ def test_faults_and_power_cuts() -> None:
         file.sync()
     with pytest.raises(PowerCut):
         files.read("f")
+
+
+def crashed(files: FaultyFiles, *, draws: int = 400) -> list[FaultyFiles]:
+    return [files.after_crash(Randomness(seed)) for seed in range(draws)]
+
+
+def test_a_crash_keeps_any_subset_of_renames_and_each_whole() -> None:
+    files = FaultyFiles()
+    for name in ("a", "b"):
+        files.open(name).sync()
+    files.sync_folder(".")
+    files.replace("a", "a2")
+    files.replace("b", "b2")
+    seen = {tuple(sorted(disk.list_files("."))) for disk in crashed(files)}
+    assert seen == {("a", "b"), ("a2", "b"), ("a", "b2"), ("a2", "b2")}
+
+
+def test_what_happens_to_one_name_keeps_its_order() -> None:
+    files = FaultyFiles()
+    files.open("f.tmp").sync()
+    files.replace("f.tmp", "f")
+    files.remove("f")
+    assert {tuple(disk.list_files(".")) for disk in crashed(files)} == {(), ("f.tmp",), ("f",)}
+
+
+def test_a_name_may_survive_the_bytes_that_were_written_before_it() -> None:
+    files = FaultyFiles()
+    files.open("f.tmp").append((b"abcd",), 4)
+    files.replace("f.tmp", "f")
+    found = {disk.read("f") for disk in crashed(files) if disk.exists("f")}
+    assert {b"", b"ab", b"abcd", b"ab\0\0", b"\0\0cd"} <= found
+    assert any(
+        b.startswith(b"a") and len(b) == 4 and b[1:] not in (b"bcd", bytes(3)) for b in found
+    )
+
+
+def test_a_folder_that_was_being_removed_may_be_left_in_part() -> None:
+    files = FaultyFiles()
+    files.make_folder("d/e")
+    for path in ("d/f", "d/e/g"):
+        files.open(path).sync()
+    for folder in ("d/e", "d", "."):
+        files.sync_folder(folder)
+    files.remove_folder("d")
+    left = {
+        tuple(path for path in ("d", "d/f", "d/e", "d/e/g") if disk.exists(path))
+        for disk in crashed(files)
+    }
+    assert {(), ("d",), ("d", "d/e"), ("d", "d/f"), ("d", "d/f", "d/e", "d/e/g")} <= left
