@@ -31,30 +31,38 @@ class DamagedCheckpoint(Exception):
     """A checkpoint file that is not one. The message names the file and says why."""
 
 
-def write_atomically(files: Files, path: str, data: bytes, *, is_durable: bool = True) -> None:
-    """Put `data` in the place of a file, or leave the file as it was.
+def write_atomically(files: Files, path: str, data: bytes) -> None:
+    """Put `data` in the place of a file, durably, or leave the file as it was."""
+    write_whole(files, path, data)
+    files.sync_folder(parent(path))
 
-    Without `is_durable` a power cut may leave an empty file: for what can be told to be damaged and
-    done without, or is synced later, together with what needs it.
+
+def write_whole(files: Files, path: str, data: bytes, *, is_synced: bool = True) -> None:
+    """Put `data` in the place of a file; a power cut may bring the old one back until the folder
+    is synced.
+
+    The bytes are synced before they get the name, so whoever finds the name finds all of them.
+    Without `is_synced` any bytes may be found: for what can be told to be damaged and done without.
     """
     file = files.open(path + layout.TEMPORARY)
     file.truncate(0)
     try:
         file.append((data,), len(data))
-        if is_durable:
+        if is_synced:
             file.sync()
     finally:
         file.close()
     files.replace(path + layout.TEMPORARY, path)
-    if is_durable:
-        files.sync_folder(parent(path))
 
 
 def write_lines(files: Files, path: str, lines: Iterable[str], *, is_durable: bool = True) -> None:
     """Write a checkpoint of these lines."""
     entries = list(lines)
     text = "\n".join([VERSION, str(len(entries)), *entries]) + "\n"
-    write_atomically(files, path, text.encode(), is_durable=is_durable)
+    if is_durable:
+        write_atomically(files, path, text.encode())
+    else:
+        write_whole(files, path, text.encode(), is_synced=False)
 
 
 def read_lines(files: Files, path: str) -> list[str]:

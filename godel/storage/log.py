@@ -371,7 +371,7 @@ class Log:
         return self._sidecars.topic_id()
 
     def _write_topic_id(self, topic_id: TopicId) -> None:
-        self.durability.add(self._sidecars.write_topic_id(topic_id))
+        self._sidecars.write_topic_id(topic_id)
         self.durability.add_folders(self.folder, parent(self.folder))
 
     def leader_epochs(self) -> list[EpochStart]:

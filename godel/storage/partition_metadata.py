@@ -6,12 +6,11 @@ import base64
 import binascii
 
 from godel.storage import layout
-from godel.storage.checkpoint import DamagedCheckpoint, write_atomically
+from godel.storage.checkpoint import DamagedCheckpoint, write_whole
 from godel.storage.files import Files, join
 from godel.types import TopicId
 
 ID_LENGTH = 16
-ID_TEXT_LENGTH = 22
 HEAD = "version: 0\ntopic_id: "
 
 
@@ -32,33 +31,17 @@ def parse_id(text: str) -> bytes:
 
 
 def write_partition_metadata(files: Files, folder: str, topic_id: TopicId) -> None:
-    """Not synced here: the log syncs it before the first record counts as durable."""
+    """The name is not synced here: the log does so before the first record counts as durable."""
     text = f"{HEAD}{id_text(topic_id)}\n"
-    write_atomically(
-        files, join(folder, layout.PARTITION_METADATA), text.encode(), is_durable=False
-    )
-
-
-def is_torn(text: str) -> bool:
-    """Whether this is the beginning, perhaps empty, of what is written here, and no id yet."""
-    text = text.rstrip("\0")
-    written_id = text.removeprefix(HEAD)
-    return HEAD.startswith(text) or (
-        text.startswith(HEAD) and len(written_id) < ID_TEXT_LENGTH and "\n" not in written_id
-    )
+    write_whole(files, join(folder, layout.PARTITION_METADATA), text.encode())
 
 
 def read_partition_metadata(files: Files, folder: str) -> TopicId | None:
-    """None when there is no such file, or only its beginning: a power cut before the first sync.
-
-    Raises `DamagedCheckpoint`.
-    """
+    """None when there is no such file. Raises `DamagedCheckpoint`."""
     path = join(folder, layout.PARTITION_METADATA)
     try:
         text = files.read(path).decode(errors="replace")
     except FileNotFoundError:
-        return None
-    if is_torn(text):
         return None
     values = dict(line.split(": ", 1) for line in text.splitlines() if ": " in line)
     try:

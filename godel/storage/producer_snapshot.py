@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from godel.records.crc import crc32c
 from godel.records.partition_log import ProducerEntry
 from godel.storage import layout
-from godel.storage.checkpoint import write_atomically
+from godel.storage.checkpoint import write_whole
 from godel.storage.files import Files, join
 
 VERSION = 1
@@ -60,7 +60,7 @@ def write_producers(
 ) -> None:
     """Write the snapshot as of `offset`. Not synced: its CRC tells whether it is whole."""
     path = join(folder, layout.segment_file(offset, layout.PRODUCER_SNAPSHOT))
-    write_atomically(files, path, encode_producers(producers), is_durable=False)
+    write_whole(files, path, encode_producers(producers), is_synced=False)
 
 
 def read_producers(files: Files, folder: str, offset: int) -> list[ProducerEntry]:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from godel.records.partition_log import EpochStart, ProducerEntry
-from godel.storage import layout, retention
+from godel.storage import retention
 from godel.storage.checkpoint import DamagedCheckpoint
-from godel.storage.files import File, Files, join
+from godel.storage.files import File, Files
 from godel.storage.leader_epoch_checkpoint import read_leader_epochs, write_leader_epochs
 from godel.storage.partition_metadata import read_partition_metadata, write_partition_metadata
 from godel.storage.producer_snapshot import DamagedSnapshot, read_producers, write_producers
@@ -31,10 +31,9 @@ class SidecarFiles:
         """Raises `DamagedCheckpoint`, OSError."""
         return read_partition_metadata(self._files, self._folder)
 
-    def write_topic_id(self, topic_id: TopicId) -> File:
-        """Returns the file, which is not synced yet."""
+    def write_topic_id(self, topic_id: TopicId) -> None:
+        """The folder is not synced yet."""
         write_partition_metadata(self._files, self._folder, topic_id)
-        return self._files.open(join(self._folder, layout.PARTITION_METADATA))
 
     def leader_epochs(self, seen: Sequence[EpochStart], end_offset: int) -> list[EpochStart]:
         """The checkpointed epochs within the log, and later ones that its batches carry."""
