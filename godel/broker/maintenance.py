@@ -6,7 +6,7 @@ for correctness, a crash at any point only means that the next start has more to
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import anyio
@@ -35,12 +35,30 @@ async def _retention_rounds(broker: Broker) -> None:
 async def maintain_partitions(broker: Broker) -> None:
     """One round over all partitions. One that fails is reported and does not stop the others."""
     expiration_ms = broker.config.producer_id_expiration_ms
+    outdated = []
     for partition in tuple(broker.partitions()):
         if partition.is_closed:
             continue
         with _reporting(broker, partition, "maintenance_failed"):
-            partition.maintain(broker.clock.now_ms(), producer_expiration_ms=expiration_ms)
+            if partition.maintain(broker.clock.now_ms(), producer_expiration_ms=expiration_ms):
+                outdated.append(partition)
         await anyio.lowlevel.checkpoint()
+    if outdated:
+        await _delete_old(broker, outdated)
+
+
+async def _delete_old(broker: Broker, partitions: Sequence[Partition]) -> None:
+    """Delete what lies below the log starts, once these are saved."""
+    try:
+        await broker.logs.save_log_starts()
+    except StorageFailed as failure:
+        broker.log.error("nothing_deleted", reason=str(failure))
+        return
+    for partition in partitions:
+        if not partition.is_closed:
+            with _reporting(broker, partition, "maintenance_failed"):
+                partition.delete_old()
+            await anyio.lowlevel.checkpoint()
 
 
 @contextmanager

@@ -115,6 +115,7 @@ class Partition:
         try:
             log = self._logs.open(self.id, self.topic_id, self.config)
             self.epochs = LeaderEpochs(log.leader_epochs())
+            self.epochs.truncate_prefix(log.log_start_offset)
             snapshot_offset, producers = log.latest_producers()
             self.producers.restore(producers)
             log.replay(snapshot_offset, self.producers.replay)
@@ -256,12 +257,15 @@ class Partition:
         return self.log.committed(offset)
 
     def truncate_prefix(self, offset: int) -> None:
-        """Move the log start (DeleteRecords); what lies below is no longer served."""
-        self.log.truncate_prefix(offset)
-        self._log_start_moved()
+        """Move the log start (DeleteRecords); what lies below is no longer served.
 
-    def _log_start_moved(self) -> None:
+        `log_start_saved` has to follow, when `LogStore.save_log_starts` has been waited for.
+        """
+        self.log.truncate_prefix(offset)
         self.log_start_offset = self.log.log_start_offset
+
+    def log_start_saved(self) -> None:
+        """Nothing brings back what lies below the log start: forget its leader epochs."""
         if self.epochs.truncate_prefix(self.log_start_offset):
             self.log.save_leader_epochs(self.epochs.entries)
 
@@ -308,15 +312,23 @@ class Partition:
 
     # -- maintenance --------------------------------------------------------------------------
 
-    def maintain(self, now_ms: int, *, producer_expiration_ms: int) -> None:
-        """Retention and the expiry of idle producers. Opens a log only if there is one."""
+    def maintain(self, now_ms: int, *, producer_expiration_ms: int) -> bool:
+        """Retention and the expiry of idle producers. Opens a log only if there is one.
+
+        True: `delete_old` has to follow, when `LogStore.save_log_starts` has been waited for.
+        """
         if self._log is None and not self._logs.exists(self.id):
-            return
+            return False
         log = self.log
-        log.apply_retention(upper_bound=self.high_watermark)
-        if log.log_start_offset > self.log_start_offset:
-            self._log_start_moved()
+        is_outdated = bool(log.apply_retention(upper_bound=self.high_watermark))
+        self.log_start_offset = log.log_start_offset
         self.producers.expire(now_ms, producer_expiration_ms)
+        return is_outdated
+
+    def delete_old(self) -> None:
+        """Delete what lies below the log start, which is saved."""
+        self.log_start_saved()
+        self.log.delete_old_segments()
 
     def dirtiness(self) -> float | None:
         """How much compaction would find to do; None: nothing. Opens a log only if there is one."""

@@ -7,7 +7,7 @@ yet. Kafka's `Partition.deleteRecordsOnLeader`.
 from __future__ import annotations
 
 from godel.broker.partition import Partition
-from godel.errors import ApiError, ErrorCode, StorageFailed
+from godel.errors import ApiError, ErrorCode
 from godel.metadata.identifiers import is_internal
 
 HIGH_WATERMARK = -1
@@ -30,8 +30,5 @@ def delete_records(partition: Partition, before_offset: int) -> int:
     if not 0 <= before_offset <= high_watermark:
         raise ApiError(ErrorCode.OFFSET_OUT_OF_RANGE)
     if before_offset > partition.log_start_offset:
-        try:
-            partition.truncate_prefix(before_offset)
-        except StorageFailed as failure:
-            raise ApiError(ErrorCode.KAFKA_STORAGE_ERROR, str(failure)) from failure
+        partition.truncate_prefix(before_offset)
     return partition.log_start_offset

@@ -8,10 +8,13 @@ Kafka. timeout_ms has no effect, for there are no other replicas to wait for.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import anyio.lowlevel
 
 from godel.broker.broker import Broker
 from godel.broker.context import RequestContext
+from godel.broker.partition import Partition
 from godel.broker.record_deletion import delete_records
 from godel.errors import ApiError, ErrorCode, StorageFailed
 from godel.protocol.messages.delete_records import (
@@ -31,31 +34,35 @@ async def handle(context: RequestContext, request: DeleteRecordsRequest) -> Dele
         offsets = {partition.partition_index: partition.offset for partition in topic.partitions}
         wanted.setdefault(topic.name, {}).update(offsets)
     response = DeleteRecordsResponse()
-    deleted: list[DeleteRecordsPartitionResult] = []
+    deleted: list[tuple[Partition, DeleteRecordsPartitionResult]] = []
     for name, offsets in wanted.items():
         topic_result = DeleteRecordsTopicResult(name=name)
         response.topics.append(topic_result)
         for index, before_offset in offsets.items():
-            result = delete(broker, name, index, before_offset)
+            try:
+                partition = broker.partition(name, index)
+                result = DeleteRecordsPartitionResult(
+                    index, delete_records(partition, before_offset)
+                )
+                deleted.append((partition, result))
+            except ApiError as refusal:
+                result = DeleteRecordsPartitionResult(index, FAILED, refusal.code)
             topic_result.partitions.append(result)
-            if result.error_code == ErrorCode.NONE:
-                deleted.append(result)
-            await anyio.lowlevel.checkpoint()  # each may have synced a small file
+            await anyio.lowlevel.checkpoint()  # each may have opened a log
     if deleted:
-        try:
-            await broker.logs.save_log_starts()
-        except StorageFailed:
-            for result in deleted:
-                result.low_watermark = FAILED
-                result.error_code = ErrorCode.KAFKA_STORAGE_ERROR
+        await save(broker, deleted)
     return response
 
 
-def delete(
-    broker: Broker, topic: str, index: int, before_offset: int
-) -> DeleteRecordsPartitionResult:
+async def save(
+    broker: Broker, deleted: Sequence[tuple[Partition, DeleteRecordsPartitionResult]]
+) -> None:
+    """Make the new log starts durable; where that fails, nobody is told that it worked."""
     try:
-        start = delete_records(broker.partition(topic, index), before_offset)
-    except ApiError as refusal:
-        return DeleteRecordsPartitionResult(index, FAILED, refusal.code)
-    return DeleteRecordsPartitionResult(index, start)
+        await broker.logs.save_log_starts()
+        for partition, _ in deleted:
+            partition.log_start_saved()
+    except StorageFailed:
+        for _, result in deleted:
+            result.low_watermark = FAILED
+            result.error_code = ErrorCode.KAFKA_STORAGE_ERROR

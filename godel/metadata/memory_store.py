@@ -41,6 +41,14 @@ class MemoryStore:
         self._history = History(0, max_transactions=max_history)
         self.interfere = interfere
 
+    def copy(self) -> MemoryStore:
+        """A store of its own with the same entries, as a broker that starts now finds them."""
+        copy = MemoryStore()
+        copy._entries = dict(self._entries)
+        copy._keys = self._keys[:]
+        copy._history = History(self._history.revision)
+        return copy
+
     async def get(self, key: bytes) -> KV | None:
         if self.interfere is not None:
             await self.interfere("get")

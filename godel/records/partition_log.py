@@ -149,10 +149,15 @@ class PartitionLog(Protocol):
         ...
 
     def apply_retention(self, *, upper_bound: int) -> Sequence[object]:
-        """Delete what retention and the log start allow, up to `upper_bound` (high watermark).
+        """Move the log start as retention wants, up to `upper_bound` (high watermark).
 
-        Returns one thing for each segment that went.
+        Returns one thing for each segment that `delete_old_segments` is to delete, when the log
+        starts are saved: deletions that a power cut takes back in part would leave a hole.
         """
+        ...
+
+    def delete_old_segments(self) -> None:
+        """Delete the segments that lie wholly below the log start."""
         ...
 
     def leader_epochs(self) -> Sequence[EpochStart]:

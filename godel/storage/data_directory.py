@@ -434,7 +434,7 @@ class DataDirectory:
 
     def _note_log_starts(self, logs: Mapping[TopicPartition, Log]) -> None:
         for partition, log in logs.items():
-            if log.log_start_offset > log.segments[0].base_offset:
+            if log.log_start_offset > 0:  # segments that lay below it may come back
                 self.log_start_offsets[partition] = log.log_start_offset
             else:
                 self.log_start_offsets.pop(partition, None)

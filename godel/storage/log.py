@@ -311,14 +311,14 @@ class Log:
     # Deleting
 
     def truncate_prefix(self, new_start: int) -> None:
-        """See `PartitionLog.truncate_prefix`. `apply_retention` deletes the segments."""
+        """See `PartitionLog.truncate_prefix`. `delete_old_segments` deletes the segments."""
         assert new_start <= self.end_offset, f"{new_start} is beyond the end {self.end_offset}"
         if new_start > self._log_start:
             self._log_start = new_start
             self.durability.passed(new_start)
 
     def apply_retention(self, *, upper_bound: int) -> list[retention.Deletion]:
-        """Delete what retention and the log start allow, up to `upper_bound` (high watermark)."""
+        """See `PartitionLog.apply_retention`."""
         if self.failure is not None or self.is_swapping:
             return []
         with self._reading():
@@ -333,18 +333,24 @@ class Log:
         try:
             if len(plan) == len(self._segments):
                 self.roll()
-            for _ in plan:
-                self._delete_oldest()
         except OSError as failure:
             raise self.durability.fence("deletion", failure) from failure
+        if plan:
+            self.truncate_prefix(self._segments[len(plan)].base_offset)
         return plan
 
-    def _delete_oldest(self) -> None:
-        self._let_go(self._segments[0])
-        self._size_bytes -= self._segments[0].size_bytes
-        del self._segments[0], self._bases[0]
-        self.truncate_prefix(self._segments[0].base_offset)
-        self._sidecars.forget_snapshots(self._bases)
+    def delete_old_segments(self) -> None:
+        """See `PartitionLog.delete_old_segments`."""
+        if self.failure is not None or self.is_swapping:
+            return
+        try:
+            while len(self._segments) > 1 and self._bases[1] <= self._log_start:
+                self._let_go(self._segments[0])
+                self._size_bytes -= self._segments[0].size_bytes
+                del self._segments[0], self._bases[0]
+            self._sidecars.forget_snapshots(self._bases)
+        except OSError as failure:
+            raise self.durability.fence("deletion", failure) from failure
 
     def _let_go(self, segment: Segment) -> None:
         """Delete a segment's files."""

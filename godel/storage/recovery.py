@@ -308,10 +308,7 @@ def _recover(
         if result.problem is not None:
             _cut(files, folder, loaded, number, result)
             break
-        if is_last or result.next_offset > following:
-            segment.next_offset = result.next_offset
-        else:
-            segment.next_offset = following
+        segment.next_offset = result.next_offset if is_last else max(result.next_offset, following)
         next_offset = segment.next_offset
         for file in (segment.file, *(() if is_last else segment.indexes.finish())):
             if not config.write_caching:

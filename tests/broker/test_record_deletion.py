@@ -7,7 +7,6 @@ import pytest
 from godel.broker.record_deletion import HIGH_WATERMARK, delete_records
 from godel.errors import ApiError, ErrorCode
 from godel.server.node import Node
-from godel.storage.faulty_files import FaultyFiles, Kind
 from godel.testing import Broker
 from tests.wire import Client, batch
 
@@ -26,21 +25,3 @@ def test_what_consumers_do_not_see_yet_stays() -> None:
             return delete_records(partition, HIGH_WATERMARK), refused.value.code
 
         assert broker.run(delete) == (0, ErrorCode.OFFSET_OUT_OF_RANGE)
-
-
-def test_a_log_that_fails_says_so() -> None:
-    files = FaultyFiles()
-    with Broker(files=files) as broker, Client(broker) as client:
-        client.create("t")
-        client.produce("t", batch("a"))
-        client.produce("t", batch("b"))
-
-        def delete(node: Node) -> ErrorCode:
-            partition = node.broker.partition("t", 0)
-            files.fail(lambda operation: operation.kind is Kind.SYNC)
-            with pytest.raises(ApiError) as refused:
-                delete_records(partition, 1)
-            files.fail(lambda _operation: False)
-            return refused.value.code
-
-        assert broker.run(delete) is ErrorCode.KAFKA_STORAGE_ERROR

@@ -97,6 +97,8 @@ def history(files: FaultyFiles, promises: Promises, *, rounds: int = 2) -> None:
         run.log.truncate_prefix(run.log.flushed_offset - 3)
         promises.note(run.log)
         run.log.apply_retention(upper_bound=run.log.flushed_offset)
+        run.directory.write_log_starts({PARTITION: run.log})
+        run.log.delete_old_segments()
         run.append(2, 90, is_committed=True)
         run.clock.advance(1000)
         run.append(1, 200, is_committed=False)

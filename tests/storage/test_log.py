@@ -122,6 +122,7 @@ def test_snapshots_are_asked_for_at_each_roll_and_kept_with_their_segments() -> 
     assert snapshots(files) == [*bases[1:], 31]
     log.truncate_prefix(bases[3])
     log.apply_retention(upper_bound=31)
+    log.delete_old_segments()
     assert snapshots(files) == [*bases[3:], 31]
     files.file_node(f"{FOLDER}/{31:020d}.snapshot", create=False).data[20] ^= 1
     assert log.latest_producers()[0] == bases[-1]

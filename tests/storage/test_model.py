@@ -136,6 +136,7 @@ class LogMachine(RuleBasedStateMachine):
     def retain_by_size(self, limit: int) -> None:
         self.log.configure(replace(CONFIG, retention_bytes=limit))
         self.log.apply_retention(upper_bound=len(self.records))
+        self.log.delete_old_segments()
         self.log.configure(CONFIG)
         self.start = self.log.log_start_offset
         assert self.log.size_bytes <= limit + 2 * CONFIG.segment_bytes

@@ -266,3 +266,33 @@ def test_all_that_stands_behind_damage_in_several_segments_is_kept_aside() -> No
     again = open_log(files, recovery_point=0)
     assert again.recovery_report.cut is None
     assert says_own_offset(read_records(again), 0, segments[2].base_offset + 3)
+
+
+def lose_tail_of_first_segment(files: MemoryFiles, log: Log) -> int:
+    """As when the power takes its last batch, and not the next segment; where that batch began."""
+    first = log.segments[0]
+    last = list(first.walk())[-1]
+    damage(files, first.file.path, lambda data: data.__delitem__(slice(last.position, None)))
+    return last.base_offset
+
+
+def test_nothing_is_served_behind_records_that_got_lost_with_the_power() -> None:
+    files, log = written(30)
+    end = lose_tail_of_first_segment(files, log)
+    log = open_log(files)
+    assert log.end_offset == end
+    assert says_own_offset(read_records(log), 0, end)
+    cut = log.recovery_report.cut
+    assert cut is not None
+    assert len(cut.aside) > 1
+    append_values(log, 1)
+    assert says_own_offset(read_records(log), 0, end + 1)
+
+
+def test_gaps_of_a_compacted_log_and_below_the_log_start_are_no_damage() -> None:
+    for changes in ({"is_compacted": True}, {"log_start_offset": 20}):
+        files, log = written(30)
+        lose_tail_of_first_segment(files, log)
+        log = open_log(files, **changes)
+        assert log.recovery_report.cut is None
+        assert log.end_offset == 30

@@ -75,6 +75,7 @@ def test_deletion_renames_now_and_removes_later() -> None:
     clock.advance(29_000 + 45_000)
     bases = [segment.base_offset for segment in log.segments]
     deletions = log.apply_retention(upper_bound=30)
+    log.delete_old_segments()
     assert 0 < len(deletions) < len(bases)
     start = bases[len(deletions)]
     assert log.log_start_offset == start
@@ -92,6 +93,7 @@ def test_an_expired_active_segment_is_rolled_first() -> None:
     append_values(log, 3)
     clock.advance(1001)
     assert len(log.apply_retention(upper_bound=3)) == 1
+    log.delete_old_segments()
     assert (log.log_start_offset, log.end_offset, log.size_bytes) == (3, 3, 0)
     assert log.apply_retention(upper_bound=3) == []
     log.close()
