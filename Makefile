@@ -83,7 +83,8 @@ test: lint docs-check
 .PHONY: fuzz
 fuzz: $(VENV)/.test
 	@echo 'to repeat this run: make fuzz SEED=$(SEED)'
-	HYPOTHESIS_PROFILE=fuzz $(PYTEST) -n $(WORKERS) -m hypothesis --hypothesis-seed=$(SEED) $(ARGS)
+	HYPOTHESIS_PROFILE=fuzz FUZZ_SEED=$(SEED) \
+	  $(PYTEST) -n $(WORKERS) -m 'hypothesis or fuzz' --hypothesis-seed=$(SEED) $(ARGS)
 
 .PHONY: format
 format: $(VENV)/.test

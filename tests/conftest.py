@@ -1,19 +1,19 @@
-"""What every test shares: hypothesis profiles and the event loop that anyio's tests run on.
+"""What every test shares: hypothesis profiles, counts, and the event loop of anyio's tests.
 
-`HYPOTHESIS_PROFILE` chooses how hard the property tests try. `default` is for a developer's
-machine, `ci` repeats the same examples every time, `fuzz` (`make fuzz SEED=...`) tries
-`FUZZ_FACTOR` times as many examples, also of properties that set a number of their own.
+`HYPOTHESIS_PROFILE` chooses how hard the property tests try, see `fuzzing.py`; the profile `fuzz`
+tries `FUZZ_FACTOR` times as many examples, also of properties that set a number of their own.
 """
 
 from __future__ import annotations
 
-import os
+import re
+from collections import Counter
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-FUZZ_FACTOR = int(os.environ.get("FUZZ_FACTOR", "20"))
-PROFILE = os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "default")
+from tests.fuzzing import COUNTED, EXAMPLES, FUZZ_FACTOR, IS_FUZZ, PROFILE
 
 _UNHURRIED = (HealthCheck.too_slow, HealthCheck.data_too_large)
 
@@ -38,7 +38,7 @@ settings.load_profile(PROFILE)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    if PROFILE != "fuzz":
+    if not IS_FUZZ:
         return
     for item in items:
         function = getattr(item, "function", None)
@@ -47,6 +47,32 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if own is not None and own.max_examples < 50 * FUZZ_FACTOR:
             more = settings(own, max_examples=own.max_examples * FUZZ_FACTOR, deadline=None)
             function.__dict__["_hypothesis_internal_use_settings"] = more
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[pytest.TestReport]:
+    """Note how many examples Hypothesis tried; its own report is too long to be read."""
+    report = yield
+    statistics = getattr(item, "hypothesis_statistics", None)
+    if report.when == "teardown" and statistics is not None:
+        tried = sum(map(int, re.findall(r"(\d+) (?:passing|failing)", statistics)))
+        report.user_properties.append((EXAMPLES, tried))
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how much was tried, so that a run that tried nothing is seen."""
+    counts: Counter[str] = Counter()
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if getattr(report, "when", "") == "teardown":
+                for name, value in report.user_properties:
+                    if name in (*COUNTED, EXAMPLES):
+                        counts[name] += value
+    if counts and IS_FUZZ:
+        terminalreporter.section("tried")
+        for name, count in sorted(counts.items()):
+            terminalreporter.write_line(f"{count:>10,} {name}")
 
 
 @pytest.fixture

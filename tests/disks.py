@@ -1,8 +1,13 @@
-"""Disks for tests of the whole broker: one whose syncs wait until they are let through."""
+"""Disks for tests of the whole broker, and a stand-in for the threads that work on them."""
 
 from __future__ import annotations
 
+import asyncio
 import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
 
 from godel.clock import Randomness
 from godel.storage.faulty_files import Fault, FaultyFiles, Kind, Operation
@@ -48,3 +53,39 @@ class SlowDisk(FaultyFiles):
         disk = super().after_crash(randomness)
         self.let_all()  # what still waits there concerns nobody
         return disk
+
+
+class LoopExecutor:
+    """In the place of a worker thread: does what it is given on the event loop, some turns later.
+
+    What happens between requests is then decided by nothing but their order.
+    """
+
+    TURNS = 3
+
+    def __init__(self, _workers: int = 1, thread_name_prefix: str = "") -> None:
+        self._given: deque[Callable[[], None]] = deque()
+
+    def submit(self, work: Callable[..., Any], *arguments: object) -> Future[Any]:
+        future: Future[Any] = Future()
+
+        def carry_out() -> None:
+            try:
+                future.set_result(work(*arguments))
+            except Exception as failure:  # noqa: BLE001  # it is raised where the work is awaited
+                future.set_exception(failure)
+
+        self._given.append(carry_out)
+        self._wait(self.TURNS)
+        return future
+
+    def _wait(self, turns: int) -> None:
+        loop = asyncio.get_running_loop()
+        if turns:
+            loop.call_soon(self._wait, turns - 1)
+        elif self._given:
+            self._given.popleft()()
+
+    def shutdown(self, *, wait: bool = True) -> None:
+        while self._given:
+            self._given.popleft()()
