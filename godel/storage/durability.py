@@ -15,6 +15,7 @@ from godel.clock import Clock, Timer
 from godel.errors import StorageFailed
 from godel.storage.files import File
 from godel.storage.flusher import Flusher, FlushWaiters, SyncPlan, Unsynced, failed_future
+from godel.storage.layout import MAX_OFFSET
 from godel.storage.log_config import LONGEST_TIMER_MS, LogConfig
 from godel.storage.segment import Segment
 
@@ -24,12 +25,14 @@ class Durability:
 
     __slots__ = (
         "_clock",
+        "_closed_from",
         "_config",
         "_flush_timer",
         "_flusher",
         "_folder",
         "_is_durable",
         "_is_sync_asked",
+        "_syncing_from",
         "_unsynced",
         "_waiters",
         "active",
@@ -58,6 +61,8 @@ class Durability:
         self._unsynced = Unsynced(unsynced_folders)
         self._waiters = FlushWaiters()
         self._is_sync_asked = False
+        self._closed_from = self._syncing_from = MAX_OFFSET
+        """Where the first segment begins that was closed since the last sync began, and before."""
         self._flush_timer: Timer | None = None
         self.active = active
         """Its file is in every sync."""
@@ -99,6 +104,18 @@ class Durability:
     def add(self, *files: File) -> None:
         """These were written, too; the next sync takes them along."""
         self._unsynced.add(*files)
+
+    def rolled(self, closed: Segment, active: Segment, *files: File) -> None:
+        """Another segment is active; `files` are the finished indexes of the one that was."""
+        self.add(closed.file, *files)
+        self._closed_from = min(self._closed_from, closed.base_offset)
+        self.active = active
+        self.ask_for_sync()
+
+    @property
+    def recovery_point(self) -> int:
+        """Segments that end below it are synced with their indexes; nothing needs to be checked."""
+        return min(self.flushed_offset, self._closed_from, self._syncing_from)
 
     def add_folders(self, *folders: str) -> None:
         """Names have changed in these folders."""
@@ -153,6 +170,8 @@ class Durability:
             self.fence("sync", failure)
             return None
         active.remember(self.end_offset, active.size_bytes)
+        self._syncing_from = min(self._syncing_from, self._closed_from)
+        self._closed_from = MAX_OFFSET
         return plan
 
     def end_sync(self, plan: SyncPlan, failure: OSError | None) -> None:
@@ -164,6 +183,7 @@ class Durability:
         if failure is not None:
             self.fence("sync", failure)
             return
+        self._syncing_from = MAX_OFFSET
         if plan.up_to > self.flushed_offset:
             self.flushed_offset = plan.up_to
             assert plan.up_to <= self.end_offset, f"{self._folder}: {plan.up_to} was not written"

@@ -218,7 +218,7 @@ class Log:
         if self.on_roll is not None:
             self.on_roll()
         closing = self._active
-        self.durability.add(closing.file, *closing.indexes.finish())
+        indexes = closing.indexes.finish()
         segment = create_segment(
             self._files,
             self.folder,
@@ -231,8 +231,8 @@ class Log:
         self.durability.add_folders(self.folder)
         self._segments.append(segment)
         self._bases.append(segment.base_offset)
-        self._active = self.durability.active = segment
-        self.durability.ask_for_sync()
+        self._active = segment
+        self.durability.rolled(closing, segment, *indexes)
         return segment
 
     # Durability
@@ -413,7 +413,7 @@ class Log:
                 self._active.indexes.write()
             except OSError as failure:
                 self.durability.fence("index", failure)
-        return self.flushed_offset
+        return self.durability.recovery_point
 
     def close(self) -> None:
         """Sync, finish the indexes, let every file go. Raises `StorageFailed` when that fails."""

@@ -289,3 +289,16 @@ def test_the_files_are_what_kafka_expects() -> None:
         for timestamp_ms, relative_offset in time_index:
             assert firsts[timestamp_ms] == base + relative_offset
         assert time_index == sorted(set(time_index))
+
+
+def test_the_recovery_point_does_not_pass_a_segment_whose_indexes_are_not_synced() -> None:
+    files = MemoryFiles()
+    log = open_log(files)
+    append_values(log, 3)
+    log.flush()
+    assert log.checkpoint() == 3
+    log.roll()
+    assert log.flushed_offset == 3
+    assert log.checkpoint() == 0
+    log.flush()
+    assert log.checkpoint() == 3

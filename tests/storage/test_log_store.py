@@ -218,7 +218,7 @@ async def test_a_full_disk_does_not_keep_recovered_logs_from_being_read() -> Non
     log.flush()
     await store.checkpoint({})
     append_values(log, 2)
-    files = files.after_crash(Randomness(1))
+    files = files.after_crash()
     store = open_store(files)
     files.fail(lambda operation: operation.kind is Kind.APPEND and "checkpoint" in operation.path)
     with capture_logs() as lines:
