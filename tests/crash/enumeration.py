@@ -12,14 +12,12 @@ import random
 from typing import NamedTuple
 
 from godel.clock import ManualClock, Randomness
-from godel.metadata.identifiers import CONSUMER_OFFSETS
 from godel.metadata.memory_store import MemoryStore
-from godel.records.builder import NewRecord
 from godel.storage.faulty_files import Fault, FaultyFiles, Kind, Operation
 from tests.crash.history import History
-from tests.crash.node import Client, running
-from tests.crash.promises import PartitionPromises, Promises, check_partition
-from tests.wire import batch
+from tests.crash.node import running
+from tests.crash.promises import Promises
+from tests.crash.reckoning import check
 
 LATER_MS = 60_000
 STEPS_PER_LIFE = 12
@@ -143,63 +141,3 @@ class Enumeration:
         except Exception as failure:  # noqa: BLE001  # whatever it is, it is told where it happened
             return failure
         return None
-
-
-async def check(client: Client, promises: Promises) -> None:
-    """What was promised is there, and the broker is fit to go on."""
-    check_topics(client, promises)
-    await check_commits(client, promises)
-    assert await client.producer_id() not in promises.producer_ids, "a producer id comes again"
-    for name, topic in promises.topics.items():
-        if name in client.topics():
-            for index, partition in enumerate(topic.partitions):
-                check_partition(partition, client.broker.partition(name, index))
-                await check_producers(client, name, index, partition)
-                await check_new_record(client, name, index)
-
-
-def check_topics(client: Client, promises: Promises) -> None:
-    there = client.broker.metadata.image.topics
-    for name in client.topics():
-        assert name in promises.topics, f"nobody made {name}"
-        assert there[name].id not in promises.gone, f"{name} is deleted"
-    for name, topic in promises.topics.items():
-        if topic.id is not None and not topic.is_deleting:
-            assert name in there, f"{name} is gone"
-            assert there[name].id == topic.id, f"{name} is another one"
-
-
-async def check_commits(client: Client, promises: Promises) -> None:
-    if CONSUMER_OFFSETS not in client.broker.metadata.image.topics:
-        assert not promises.commits
-        return
-    await client.turns()
-    committed = await client.committed()
-    for key, offsets in promises.commits.items():
-        assert committed.get(key, -1) in offsets, f"commits of {key}: {offsets}, {committed}"
-
-
-async def check_producers(
-    client: Client, topic: str, index: int, promised: PartitionPromises
-) -> None:
-    """Who sends his last batch again gets no duplicate; who has lost one goes on with that."""
-    partition = client.broker.partition(topic, index)
-    end = partition.log.end_offset
-    for producer_id in sorted({one.producer_id for one in promised.batches} - {-1}):
-        mine = [one for one in promised.batches if one.producer_id == producer_id]
-        kept = [one for one in mine if one.end_offset <= end]
-        if kept and kept[-1].base_offset >= max(partition.log_start_offset, promised.deleted_end):
-            again = await client.produce(topic, index, kept[-1].data, acks=-1)
-            assert again == kept[-1].base_offset, f"{kept[-1]} is there again, at {again}"
-    lost = [one for one in promised.batches if one.end_offset > end and one.producer_id >= 0]
-    if lost:
-        told = await client.produce(topic, index, lost[0].data, acks=-1)
-        assert told == end, f"{lost[0]} is taken for one that is there, at {told}"
-
-
-async def check_new_record(client: Client, topic: str, index: int) -> None:
-    partition = client.broker.partition(topic, index)
-    end = partition.log.end_offset
-    told = await client.produce(topic, index, batch(NewRecord(b"new", b"new")), acks=-1)
-    assert told == end
-    assert partition.high_watermark == end + 1

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from typing import NamedTuple
 
-from godel.broker.maintenance import compact_dirtiest, maintain_partitions
 from godel.clock import ManualClock
 from godel.records.builder import NewRecord, build_batch
-from tests.crash.node import Client
+from tests.crash.client import Client
 from tests.crash.promises import (
     PartitionPromises,
     Policy,
@@ -19,16 +19,26 @@ from tests.crash.promises import (
 )
 
 SEGMENT_MS = 1000
+PASSING = "passing"
+"""A topic that comes and goes."""
 SMALL = {
     "segment.ms": SEGMENT_MS,
     "index.interval.bytes": 150,
     "file.delete.delay.ms": 300,
     "retention.bytes": 1500,
 }
-TOPICS: dict[str, tuple[Policy, int, dict[str, object]]] = {
-    "durable": (Policy.DURABLE, 2, SMALL),
-    "cached": (Policy.CACHED, 1, SMALL | {"write.caching": "true"}),
-    "compacted": (
+
+
+class TopicPlan(NamedTuple):
+    policy: Policy
+    partitions: int
+    configs: Mapping[str, object]
+
+
+TOPICS = {
+    "durable": TopicPlan(Policy.DURABLE, 2, SMALL),
+    "cached": TopicPlan(Policy.CACHED, 1, SMALL | {"write.caching": "true"}),
+    "compacted": TopicPlan(
         Policy.COMPACTED,
         1,
         SMALL
@@ -38,16 +48,26 @@ TOPICS: dict[str, tuple[Policy, int, dict[str, object]]] = {
             "delete.retention.ms": 10 * SEGMENT_MS,
         },
     ),
+    PASSING: TopicPlan(Policy.DURABLE, 2, SMALL),
 }
 KEYS = 5
-PASSING = "passing"
-"""A topic that comes and goes."""
 
 
 class History:
     """One life after another on the same data; the choices follow from the source of chance."""
 
-    def __init__(self, chance: random.Random, promises: Promises, clock: ManualClock) -> None:
+    def __init__(
+        self,
+        chance: random.Random,
+        promises: Promises,
+        clock: ManualClock,
+        *,
+        topics: Mapping[str, TopicPlan] = TOPICS,
+        is_kept_when_written: bool = False,
+    ) -> None:
+        """`is_kept_when_written`: processes die, but the power stays on."""
+        self.topics = topics
+        self.is_kept_when_written = is_kept_when_written
         self.chance = chance
         self.promises = promises
         self.clock = clock
@@ -74,22 +94,22 @@ class History:
 
     async def begin(self, client: Client) -> None:
         """The first life: make what there is."""
-        for name, (policy, partitions, configs) in TOPICS.items():
-            await self.create(client, name, policy, partitions, configs)
-        await client.broker.ensure_offsets_topic()
-        await client.turns()
+        for name in self.topics:
+            if name != PASSING:
+                await self.create(client, name)
+        await client.find_coordinator()
         await self.get_producer_id(client)
 
     async def resume(self, client: Client) -> None:
         """A later life: consumers see what has remained."""
+        there = await client.topic_ids()
         for name, topic in list(self.promises.topics.items()):
-            image = client.broker.metadata.image.topics.get(name)
-            if image is None:
+            if name not in there:
                 del self.promises.topics[name]
                 continue
-            topic.id, topic.is_deleting = image.id, False
+            topic.id, topic.is_deleting = there[name], False
             for index, partition in enumerate(topic.partitions):
-                partition.settle(client.broker.partition(name, index))
+                partition.settle(await client.stored(name, index))
         committed = await client.committed()
         for key, offsets in self.promises.commits.items():
             offsets[:] = [committed.get(key, -1)]
@@ -142,14 +162,17 @@ class History:
     async def answered(self) -> None:
         """Wait for every answer."""
         under_way, self.under_way = self.under_way, []
-        await asyncio.gather(*under_way)
+        for failure in await asyncio.gather(*under_way, return_exceptions=True):
+            if failure is not None:
+                raise failure
 
     async def _produce(self, client: Client, topic: str, index: int, acks: int) -> None:
         data, promised = self.build(topic, index)
         base_offset, end = promised.batches[-1].base_offset, promised.end
         told = await client.produce(topic, index, data, acks=acks)
         assert told == base_offset
-        if acks == -1 and promised.policy is not Policy.CACHED:
+        is_durable = acks == -1 and promised.policy is not Policy.CACHED
+        if is_durable or self.is_kept_when_written:
             promised.keep(end)
 
     async def produce_to_all(self, client: Client) -> None:
@@ -167,7 +190,7 @@ class History:
         for topic, promised in self.promises.topics.items():
             for index, partition in enumerate(promised.partitions):
                 if partition.policy is not Policy.CACHED:
-                    partition.keep(client.broker.partition(topic, index).high_watermark)
+                    partition.keep((await client.visible(topic, index))[1])
 
     # -- what else there is --------------------------------------------------------------------
 
@@ -185,30 +208,27 @@ class History:
         promised = self.promises.partition(topic, index)
         if promised.policy is Policy.COMPACTED:
             return
-        partition = client.broker.partition(topic, index)
-        if partition.log_start_offset == partition.high_watermark:
+        start, high_watermark = await client.visible(topic, index)
+        if start == high_watermark:
             return
-        offset = self.chance.randint(partition.log_start_offset + 1, partition.high_watermark)
+        offset = self.chance.randint(start + 1, high_watermark)
         promised.deleted_end = max(promised.deleted_end, offset)
         told = await client.delete_records(topic, index, offset)
         promised.kept_start = max(promised.kept_start, told)
 
     async def checkpoint(self, client: Client) -> None:
-        await client.broker.logs.checkpoint(client.broker.high_watermarks())
+        await client.checkpoint()
 
     async def maintain(self, client: Client) -> None:
-        partitions = [
-            (partition, client.broker.partition(topic, index))
-            for topic, promised in self.promises.topics.items()
-            for index, partition in enumerate(promised.partitions)
-            if partition.policy is not Policy.COMPACTED
-        ]
-        for promised, partition in partitions:
-            promised.deleted_end = max(promised.deleted_end, partition.high_watermark)
-        await maintain_partitions(client.broker)
+        for topic, promised in self.promises.topics.items():
+            for index, partition in enumerate(promised.partitions):
+                if partition.policy is not Policy.COMPACTED:
+                    _, high_watermark = await client.visible(topic, index)
+                    partition.deleted_end = max(partition.deleted_end, high_watermark)
+        await client.maintain()
 
     async def compact(self, client: Client) -> None:
-        await compact_dirtiest(client.broker)
+        await client.compact()
 
     async def commit(self, client: Client) -> None:
         topic, index = self.pick()
@@ -226,7 +246,7 @@ class History:
 
     async def create_or_delete(self, client: Client) -> None:
         if PASSING not in self.promises.topics:
-            await self.create(client, PASSING, Policy.DURABLE, 2, SMALL)
+            await self.create(client, PASSING)
             return
         await self.answered()
         topic = self.promises.topics[PASSING]
@@ -240,9 +260,8 @@ class History:
         for index in range(len(topic.partitions)):
             self.promises.commits.pop((PASSING, index), None)
 
-    async def create(
-        self, client: Client, name: str, policy: Policy, partitions: int, configs: dict[str, object]
-    ) -> None:
-        promised = TopicPromises([PartitionPromises(policy) for _ in range(partitions)])
+    async def create(self, client: Client, name: str) -> None:
+        plan = self.topics[name]
+        promised = TopicPromises([PartitionPromises(plan.policy) for _ in range(plan.partitions)])
         self.promises.topics[name] = promised
-        promised.id = await client.create(name, partitions, configs)
+        promised.id = await client.create(name, plan.partitions, plan.configs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -13,33 +13,19 @@ import structlog
 from structlog.typing import EventDict, FilteringBoundLogger
 
 from godel.broker.context import RequestContext
+from godel.broker.maintenance import compact_dirtiest, maintain_partitions
+from godel.broker.partition import Partition
 from godel.clock import ManualClock, Randomness
 from godel.config.sources import from_flags, load
 from godel.handlers import APIS
 from godel.metadata.memory_store import MemoryStore
 from godel.protocol.message import Message
-from godel.protocol.messages.create_topics import (
-    CreatableTopic,
-    CreatableTopicConfig,
-    CreateTopicsRequest,
-)
-from godel.protocol.messages.delete_records import (
-    DeleteRecordsPartition,
-    DeleteRecordsRequest,
-    DeleteRecordsTopic,
-)
-from godel.protocol.messages.delete_topics import DeleteTopicsRequest, DeleteTopicState
-from godel.protocol.messages.init_producer_id import InitProducerIdRequest
-from godel.protocol.messages.offset_commit import (
-    OffsetCommitRequest,
-    OffsetCommitRequestPartition,
-    OffsetCommitRequestTopic,
-)
-from godel.protocol.messages.offset_fetch import OffsetFetchRequest, OffsetFetchRequestGroup
+from godel.records.batch import iterate_headers
 from godel.server.node import Node, Surroundings, running_node
 from godel.storage.data_directory import DataDirectory
 from godel.storage.faulty_files import FaultyFiles
-from tests.wire import produce_request, produced
+from tests.crash.client import Client, is_ours
+from tests.crash.promises import Stored, stored_in
 
 NEVER_MS = 10**12
 SETTINGS = {
@@ -54,17 +40,15 @@ SETTINGS = {
     "offsets.retention.check.interval.ms": f"{NEVER_MS}",
 }
 CONFIG = load(from_flags(SETTINGS.items(), "tests")).config
-TURNS = 50
-"""Of the event loop; more than anything takes that waits for nothing but its turn."""
+READ_BYTES = 1 << 20
 
 _APIS = {api.request: api for api in APIS}
-GROUP = "readers"
 
 
 @asynccontextmanager
 async def running(
     disk: FaultyFiles, store: MemoryStore, clock: ManualClock, *, seed: int
-) -> AsyncIterator[Client]:
+) -> AsyncIterator[NodeClient]:
     """The broker from its start to its stop in good order."""
     randomness = Randomness(seed)
     directory = DataDirectory.open(
@@ -77,7 +61,7 @@ async def running(
     failure = None
     async with running_node(CONFIG, given) as node:
         try:
-            yield Client(node)
+            yield NodeClient(node)
         except Exception as raised:  # noqa: BLE001  # raised again where no task group wraps it
             failure = raised
     if failure is not None:
@@ -101,11 +85,10 @@ def log_into(bugs: list[EventDict]) -> FilteringBoundLogger:
     return log
 
 
-class Client:
-    """Asks the handlers of a running broker, without a wire between."""
+class NodeClient(Client):
+    """Asks the handlers of a running broker, without a wire between, and drives its rounds."""
 
     def __init__(self, node: Node) -> None:
-        self.node = node
         self.broker = node.broker
         self.context = RequestContext(node.broker, client_host="127.0.0.1", listener=node.endpoint)
         self.context.client_id = "tester"
@@ -116,63 +99,43 @@ class Client:
         answer = api.handle(self.context, request)
         return await answer if inspect.isawaitable(answer) else answer
 
-    async def create(self, topic: str, partitions: int, configs: dict[str, object]) -> bytes:
-        settings = [CreatableTopicConfig(name=key, value=f"{one}") for key, one in configs.items()]
-        wish = CreatableTopic(
-            name=topic, num_partitions=partitions, replication_factor=1, configs=settings
-        )
-        (made,) = (await self.ask(CreateTopicsRequest(topics=[wish]))).topics
-        assert made.error_code == 0, made
-        return bytes(made.topic_id)
+    async def topic_ids(self) -> Mapping[str, bytes]:
+        topics = self.broker.metadata.image.topics
+        return {name: topic.id for name, topic in topics.items() if is_ours(name)}
 
-    async def delete(self, topic: str) -> None:
-        state = DeleteTopicState(name=topic)
-        (gone,) = (await self.ask(DeleteTopicsRequest(topics=[state]))).responses
-        assert gone.error_code == 0, gone
+    async def stored(self, topic: str, index: int) -> Stored:
+        partition = self.broker.partition(topic, index)
+        stored = stored_in(_pieces(partition), partition.log_start_offset, partition.high_watermark)
+        for batch in stored.batches:
+            at = partition.epoch_at(max(batch.base_offset, stored.start))
+            assert at == batch.epoch, f"{batch} is in epoch {at} of {partition.epochs.entries}"
+        return stored._replace(leader_epoch=partition.leader_epoch)
 
-    async def produce(self, topic: str, partition: int, batch: bytes, *, acks: int) -> int:
-        """The base offset that is told."""
-        answer = produced(await self.ask(produce_request({(topic, partition): batch}, acks=acks)))
-        assert answer.error_code == 0, answer
-        return int(answer.base_offset)
+    async def visible(self, topic: str, index: int) -> tuple[int, int]:
+        partition = self.broker.partition(topic, index)
+        return partition.log_start_offset, partition.high_watermark
 
-    async def producer_id(self) -> int:
-        request = InitProducerIdRequest(transactional_id=None, producer_id=-1, producer_epoch=-1)
-        answer = await self.ask(request)
-        assert answer.error_code == 0, answer
-        return int(answer.producer_id)
-
-    async def delete_records(self, topic: str, partition: int, offset: int) -> int:
-        wanted = DeleteRecordsPartition(partition_index=partition, offset=offset)
-        topics = [DeleteRecordsTopic(name=topic, partitions=[wanted])]
-        (answered,) = (await self.ask(DeleteRecordsRequest(topics=topics))).topics
-        (result,) = answered.partitions
-        assert result.error_code == 0, result
-        return int(result.low_watermark)
-
-    async def commit(self, topic: str, partition: int, offset: int) -> None:
-        wanted = OffsetCommitRequestPartition(partition_index=partition, committed_offset=offset)
-        topics = [OffsetCommitRequestTopic(name=topic, partitions=[wanted])]
-        request = OffsetCommitRequest(
-            group_id=GROUP, generation_id_or_member_epoch=-1, member_id="", topics=topics
-        )
-        (answered,) = (await self.ask(request, 9)).topics
-        assert answered.partitions[0].error_code == 0, answered
-
-    async def committed(self) -> dict[tuple[str, int], int]:
-        request = OffsetFetchRequest(groups=[OffsetFetchRequestGroup(group_id=GROUP, topics=None)])
-        (group,) = (await self.ask(request, 9)).groups
-        assert group.error_code == 0, group
-        return {
-            (topic.name, each.partition_index): each.committed_offset
-            for topic in group.topics
-            for each in topic.partitions
-        }
-
-    async def turns(self, count: int = TURNS) -> None:
-        """Let everything else on the loop go on."""
+    async def turns(self, count: int) -> None:
         for _ in range(count):
             await asyncio.sleep(0)
 
-    def topics(self) -> Sequence[str]:
-        return [name for name in self.broker.metadata.image.topics if not name.startswith("__")]
+    async def checkpoint(self) -> None:
+        await self.broker.logs.checkpoint(self.broker.high_watermarks())
+
+    async def maintain(self) -> None:
+        await maintain_partitions(self.broker)
+
+    async def compact(self) -> None:
+        await compact_dirtiest(self.broker)
+
+
+def _pieces(partition: Partition) -> Iterator[memoryview]:
+    """What consumers read from its start to its end."""
+    offset = partition.log_start_offset
+    while offset < partition.high_watermark:
+        found = partition.read(offset, READ_BYTES, committed_only=False, at_least_one=True)
+        if not found.size_bytes:
+            return
+        piece = memoryview(b"".join(found.buffers))
+        yield piece
+        offset = [header.next_offset for header in iterate_headers(piece)][-1]
