@@ -115,6 +115,7 @@ class Member:
         self._commits = commits
         self._reader: Reader | None = None
         self._must_join = True
+        self._is_joining = False
         self._processed: dict[TopicPartition, int] = {}
         self._commit_due_ms = cluster.clock.monotonic_ms() + COMMIT_EVERY_MS
         self._beating: TaskGroup | None = None
@@ -149,7 +150,11 @@ class Member:
     async def hold(self) -> None:
         """Be a member: join if that is due, and commit if that is."""
         while self._must_join:
-            await self._rebalance()
+            self._is_joining = True
+            try:
+                await self._rebalance()
+            finally:
+                self._is_joining = False
         if self._cluster.clock.monotonic_ms() >= self._commit_due_ms:
             await self.commit()
 
@@ -276,11 +281,12 @@ class Member:
         """Heartbeats, for as long as this is a member."""
         while True:
             await self._cluster.clock.sleep(min(HEARTBEAT_MS, self._session_timeout_ms / 3))
-            if self.generation < 0 or self._must_join:
+            if self.generation < 0 or self._must_join or self._is_joining:
                 continue
+            generation = self.generation
             request = HeartbeatRequest(
                 group_id=self._group,
-                generation_id=self.generation,
+                generation_id=generation,
                 member_id=self.id,
                 group_instance_id=self._instance_id,
             )
@@ -290,6 +296,8 @@ class Member:
                 )
             except (ConnectionFailed, ApiError):
                 continue  # the next one may come through; the session timeout is the limit
+            if self._is_joining or generation != self.generation:
+                continue  # overtaken by a round: the join says how things are
             if answer.error_code:
                 self._must_join = True
                 if answer.error_code == ErrorCode.UNKNOWN_MEMBER_ID:

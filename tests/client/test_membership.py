@@ -92,9 +92,11 @@ async def test_two_members_share(broker: Broker, assignor: Assignor) -> None:
         assert list(first.assigned) == BOTH
 
         async def until_shared(member: Member) -> None:
+            """Whoever stops holding keeps the others waiting, so both stop together."""
             while not (len(first.assigned) == len(second.assigned) == 1):
                 await member.hold()
                 await anyio.lowlevel.checkpoint()
+            group.cancel_scope.cancel()
 
         with anyio.fail_after(20):
             async with anyio.create_task_group() as group:
