@@ -80,4 +80,5 @@ async def check_new_record(client: Client, topic: str, index: int) -> None:
     _, end = await client.visible(topic, index)
     told = await client.produce(topic, index, batch(NewRecord(b"new", b"new")), acks=-1)
     assert told == end
+    await client.turns(3)
     assert (await client.visible(topic, index))[1] == end + 1
