@@ -396,8 +396,10 @@ class DataDirectory:
         try:
             self._write_positions()
         except OSError:
-            self.files.remove(join(self.path, layout.LOG_END_CHECKPOINT))
-            self.files.sync_folder(self.path)
+            path = join(self.path, layout.LOG_END_CHECKPOINT)
+            if self.files.exists(path):
+                self.files.remove(path)
+                self.files.sync_folder(self.path)
             raise
 
     # Checkpoints and the end
@@ -411,11 +413,8 @@ class DataDirectory:
         """
         for partition, log in logs.items():
             self.recovery_points[partition] = log.checkpoint()
-            if log.flushed_offset == log.end_offset:
-                active = log.segments[-1]
-                self.ends[partition] = LogEnd(log.end_offset, active.base_offset, active.size_bytes)
-            else:
-                self.ends.pop(partition, None)
+            # its indexes are not on disk yet, so the log does not count as unchanged
+            self.ends.pop(partition, None)
         self._note_log_starts(logs)
         self.high_watermarks.update(high_watermarks)
         self._write_positions()
