@@ -30,6 +30,7 @@ from godel.protocol.api import Api
 from godel.protocol.frame import request_frame
 from godel.protocol.messages.heartbeat import HeartbeatRequest, HeartbeatResponse
 from godel.protocol.messages.sync_group import SyncGroupRequest, SyncGroupResponse
+from godel.security.quotas import Quotas
 from godel.server.dispatch import Dispatcher
 from godel.server.limits import Limits
 from godel.server.listener import Listener
@@ -131,6 +132,7 @@ async def run(pipe: Pipe, seconds: float, connections: int) -> None:
         Metrics(),
         log=structlog.get_logger(),
         clock=SystemClock(),
+        quotas=Quotas(),
     )
     reception = Reception(dispatcher, Limits())
     listener = Listener(reception)

@@ -131,6 +131,17 @@ class Metrics:
             "Times that reading from a connection was paused to bound memory.",
             "cause",
         )
+        self._declare_quotas()
+
+    def _declare_quotas(self) -> None:
+        self.throttled = self._counters(
+            "godel_throttled_total", "Requests that were above a client quota.", "quota"
+        )
+        self.throttle_ms = self._counters(
+            "godel_throttle_ms_total",
+            "Milliseconds for which clients were told to wait because of a quota.",
+            "quota",
+        )
 
     def _counter(self, name: str, doc: str) -> Counter:
         return self._counters(name, doc).of()

@@ -24,6 +24,7 @@ from godel.metadata.publisher import Metadata
 from godel.metadata.topics import Topics
 from godel.metrics import Metrics
 from godel.records.partition_log import LogStore
+from godel.security.quotas import Quotas
 from godel.types import TopicId, TopicPartition
 
 
@@ -55,6 +56,9 @@ class Broker:
             randomness, slots=config.max_incremental_fetch_session_cache_slots
         )
         self.auto_creation = AutoCreation(self.create_on_demand, log)
+        self.quotas = Quotas(
+            samples=config.quota_window_num, window_ms=config.quota_window_size_seconds * 1000.0
+        )
         self.is_stopping = False
         self._partitions: dict[str, list[Partition]] = {}
         self.groups = open_group_coordinator(
@@ -179,6 +183,8 @@ class Broker:
         before: Mapping[str, TopicImage] = {} if old is None else old.topics
         if old is not None and old.broker_config is not new.broker_config:
             self.groups.configure(group_settings(new.broker_config))
+        if old is None or old.client_quotas is not new.client_quotas:
+            self.quotas.replace(new.client_quotas)
         if before is new.topics:
             return
         gone = [

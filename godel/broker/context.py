@@ -8,6 +8,10 @@ if TYPE_CHECKING:
     from godel.broker.broker import Broker
 
 
+ANONYMOUS = "ANONYMOUS"
+"""The user, while there is no authentication."""
+
+
 class Endpoint(NamedTuple):
     """Where clients of a listener are told to connect: never the address they dialled."""
 
@@ -24,11 +28,12 @@ class RequestContext:
     A handler that waits takes what it needs of the two before its first await.
     """
 
-    __slots__ = ("broker", "client_host", "client_id", "listener", "version")
+    __slots__ = ("broker", "client_host", "client_id", "listener", "user", "version")
 
     def __init__(self, broker: Broker, *, client_host: str, listener: Endpoint) -> None:
         self.broker = broker
         self.client_host = client_host
         self.listener = listener
+        self.user = ANONYMOUS
         self.client_id: str | None = None
         self.version = 0

@@ -333,6 +333,22 @@ class BrokerConfig(LogDefaults, AbsentFeatures):
         effect=False,
     )
 
+    # Client quotas.
+    quota_window_num: int = setting(
+        "quota.window.num",
+        11,
+        "Over how many windows the use of a client quota is counted.",
+        type=INT,
+        minimum=1,
+    )
+    quota_window_size_seconds: int = setting(
+        "quota.window.size.seconds",
+        1,
+        "The length of these windows.",
+        type=INT,
+        minimum=1,
+    )
+
     @property
     def data_directory(self) -> str:
         """The data directory. `log.dirs` has been checked to name one."""

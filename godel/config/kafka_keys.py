@@ -62,7 +62,7 @@ NAMES = """
     metrics.recording.level metrics.sample.window.ms num.replica.alter.log.dirs.threads
     offsets.commit.required.acks offsets.load.buffer.size offsets.topic.compression.codec
     password.encoder.iterations password.encoder.secret process.roles
-    producer.purgatory.purge.interval.requests quota.window.num quota.window.size.seconds
+    producer.purgatory.purge.interval.requests
     remote.fetch.max.wait.ms remote.list.offsets.request.timeout.ms
     remote.log.index.file.cache.total.size.bytes remote.log.manager.copier.thread.pool.size
     remote.log.manager.copy.max.bytes.per.second remote.log.manager.copy.quota.window.num

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from godel.handlers import (
+    alter_client_quotas,
     alter_configs,
     alter_partition_reassignments,
     alter_replica_log_dirs,
@@ -19,6 +20,7 @@ from godel.handlers import (
     delete_groups,
     delete_records,
     delete_topics,
+    describe_client_quotas,
     describe_cluster,
     describe_configs,
     describe_groups,
@@ -50,6 +52,10 @@ from godel.handlers import (
 from godel.handlers.api_versions import with_api_versions
 from godel.protocol.api import Api, Handle
 from godel.protocol.message import Message
+from godel.protocol.messages.alter_client_quotas import (
+    AlterClientQuotasRequest,
+    AlterClientQuotasResponse,
+)
 from godel.protocol.messages.alter_configs import AlterConfigsRequest, AlterConfigsResponse
 from godel.protocol.messages.alter_partition_reassignments import (
     AlterPartitionReassignmentsRequest,
@@ -67,6 +73,10 @@ from godel.protocol.messages.create_topics import CreateTopicsRequest, CreateTop
 from godel.protocol.messages.delete_groups import DeleteGroupsRequest, DeleteGroupsResponse
 from godel.protocol.messages.delete_records import DeleteRecordsRequest, DeleteRecordsResponse
 from godel.protocol.messages.delete_topics import DeleteTopicsRequest, DeleteTopicsResponse
+from godel.protocol.messages.describe_client_quotas import (
+    DescribeClientQuotasRequest,
+    DescribeClientQuotasResponse,
+)
 from godel.protocol.messages.describe_cluster import DescribeClusterRequest, DescribeClusterResponse
 from godel.protocol.messages.describe_configs import DescribeConfigsRequest, DescribeConfigsResponse
 from godel.protocol.messages.describe_groups import DescribeGroupsRequest, DescribeGroupsResponse
@@ -230,6 +240,18 @@ APIS: tuple[Api, ...] = with_api_versions(
             versions=(0, 0),
         ),
         row(offset_delete.handle, OffsetDeleteRequest, OffsetDeleteResponse, versions=(0, 0)),
+        row(
+            describe_client_quotas.handle,
+            DescribeClientQuotasRequest,
+            DescribeClientQuotasResponse,
+            versions=(0, 1),
+        ),
+        row(
+            alter_client_quotas.handle,
+            AlterClientQuotasRequest,
+            AlterClientQuotasResponse,
+            versions=(0, 1),
+        ),
         row(describe_quorum.handle, DescribeQuorumRequest, DescribeQuorumResponse, versions=(0, 2)),
         row(update_features.handle, UpdateFeaturesRequest, UpdateFeaturesResponse, versions=(0, 2)),
         row(

@@ -120,7 +120,7 @@ async def alter_broker(
             _check(BrokerConfig.SETTINGS[name], new[name])
         return old, new
 
-    await _alter_map(metadata, records.broker_config_key(broker_id), plan, validate_only)
+    await alter_map(metadata, records.broker_config_key(broker_id), plan, validate_only)
 
 
 async def alter_group(
@@ -145,7 +145,7 @@ async def alter_group(
             raise ApiError(ErrorCode.INVALID_CONFIG, str(error)) from None
         return old, new
 
-    await _alter_map(metadata, records.group_config_key(group), plan, validate_only)
+    await alter_map(metadata, records.group_config_key(group), plan, validate_only)
 
 
 def altered(
@@ -215,7 +215,7 @@ def _check(declared: Setting, text: str) -> None:
         raise ApiError(ErrorCode.INVALID_REQUEST, str(error)) from None
 
 
-async def _alter_map(
+async def alter_map(
     metadata: Metadata,
     key: bytes,
     plan: Callable[[], tuple[Mapping[str, str], dict[str, str]]],

@@ -14,6 +14,7 @@ from godel.config import BrokerConfig, TopicConfig, topic_config
 from godel.metadata import records
 from godel.metadata.identifiers import collision_form, is_internal, may_collide
 from godel.metadata.store import Change
+from godel.security.quotas import Entity
 from godel.types import TopicId
 
 Key = TypeVar("Key")
@@ -74,6 +75,7 @@ class MetadataImage:
     """Topics whose name has `.` or `_`, by the form in which these are one."""
     broker_overrides: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
     group_overrides: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    client_quotas: Mapping[Entity, Mapping[str, float]] = field(default_factory=dict)
     epoch_floors: Mapping[int, int] = field(default_factory=dict)
 
     @property
@@ -212,6 +214,7 @@ class _Draft:
         self.collision_names = image.collision_names
         self.broker_overrides = image.broker_overrides
         self.group_overrides = image.group_overrides
+        self.client_quotas = image.client_quotas
         self.epoch_floors = image.epoch_floors
 
     def finish(self, revision: int) -> MetadataImage:
@@ -225,6 +228,7 @@ class _Draft:
             collision_names=self.collision_names,
             broker_overrides=self.broker_overrides,
             group_overrides=self.group_overrides,
+            client_quotas=self.client_quotas,
             epoch_floors=self.epoch_floors,
         )
 
@@ -250,6 +254,9 @@ def _apply_other(draft: _Draft, change: Change) -> None:
         group = records.name_in(key, records.GROUP_CONFIGS)
         overrides = records.decode_configs(key, value) if value is not None else None
         draft.group_overrides = _changed(draft.group_overrides, group, overrides)
+    elif key.startswith(records.CLIENT_QUOTAS):
+        quotas = records.decode_client_quotas(key, value) if value is not None else None
+        draft.client_quotas = _changed(draft.client_quotas, records.entity_in(key), quotas)
     elif key.startswith(records.EPOCH_FLOORS) and value is not None:
         node_id = records.number_in(key, records.EPOCH_FLOORS)
         floor = max(records.decode_number(key, value), draft.epoch_floors.get(node_id, 0))

@@ -4,6 +4,7 @@
     topics/NAME           {"id", "partitions", "configs"}
     configs/broker/ID     {key: value}                  "configs/broker/" is the cluster's default
     configs/group/NAME    {key: value}
+    client-quotas/ENTITY  {key: value}                  ENTITY: [[type, name or null], ...]
     epoch-floors/ID       N     the leader epoch that each unclean start of a broker raises
     producer-ids          N     the first producer id that no block contains
     brokers/ID            {"host", "port", "rack"}      the broker's session
@@ -21,6 +22,7 @@ from itertools import groupby
 from typing import Any, NamedTuple
 
 from godel.metadata.identifiers import id_text, parse_id
+from godel.security.quotas import Entity
 from godel.types import TopicId
 
 CLUSTER_KEY = b"cluster"
@@ -28,6 +30,7 @@ PRODUCER_IDS_KEY = b"producer-ids"
 TOPICS = b"topics/"
 BROKER_CONFIGS = b"configs/broker/"
 GROUP_CONFIGS = b"configs/group/"
+CLIENT_QUOTAS = b"client-quotas/"
 EPOCH_FLOORS = b"epoch-floors/"
 BROKERS = b"brokers/"
 
@@ -76,6 +79,10 @@ def group_config_key(group: str) -> bytes:
     return GROUP_CONFIGS + group.encode()
 
 
+def client_quota_key(entity: Entity) -> bytes:
+    return CLIENT_QUOTAS + _encode(entity)
+
+
 def epoch_floor_key(broker_id: int) -> bytes:
     return EPOCH_FLOORS + b"%d" % broker_id
 
@@ -111,6 +118,27 @@ def decode_configs(key: bytes, value: bytes) -> dict[str, str]:
     """Raises `CorruptRecord`."""
     try:
         return _texts(json.loads(value))
+    except (ValueError, TypeError) as error:
+        raise _corrupt(key, error) from error
+
+
+def quota_texts(quotas: Mapping[str, float]) -> dict[str, str]:
+    return {key: repr(value) for key, value in quotas.items()}
+
+
+def decode_client_quotas(key: bytes, value: bytes) -> dict[str, float]:
+    """Raises `CorruptRecord`."""
+    try:
+        return {name: float(text) for name, text in decode_configs(key, value).items()}
+    except ValueError as error:
+        raise _corrupt(key, error) from error
+
+
+def entity_in(key: bytes) -> Entity:
+    """The entity whose quotas stand under the key. Raises `CorruptRecord`."""
+    try:
+        parts = json.loads(key[len(CLIENT_QUOTAS) :])
+        return tuple((str(kind), None if name is None else str(name)) for kind, name in parts)
     except (ValueError, TypeError) as error:
         raise _corrupt(key, error) from error
 

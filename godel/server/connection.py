@@ -18,11 +18,13 @@ from collections.abc import Iterator
 from typing import cast
 
 from godel.broker.context import Endpoint, RequestContext
+from godel.clock import Timer
 from godel.errors import CloseConnection
 from godel.protocol.api import Answer
 from godel.protocol.connection import FIRST_BYTES, FrameReader
 from godel.server.dispatch import Parked
 from godel.server.reception import Reception
+from godel.server.throttle import Throttled
 from godel.types import Buffer
 
 COALESCED_BYTES = 64 * 1024
@@ -49,6 +51,7 @@ class Connection(asyncio.BufferedProtocol):
         "_lacks_memory",
         "_late_bytes",
         "_listener",
+        "_muted",
         "_reader",
         "_reading",
         "_reception",
@@ -70,6 +73,7 @@ class Connection(asyncio.BufferedProtocol):
         self._kept_bytes = 0
         self._late_bytes = 0
         self._blocked = False
+        self._muted: Timer | None = None
         self._reading = True
         self._writable = True
         self._serving = False
@@ -149,6 +153,8 @@ class Connection(asyncio.BufferedProtocol):
         reserved_bytes, self._reserved_bytes = self._reserved_bytes, 0
         self._abandon_answers()
         self._forget_kept()
+        if self._muted is not None:
+            self._muted.cancel()
         self._reception.unsent.forget(self)
         self._reception.leave(self, reason)
         memory.give_back(reserved_bytes)
@@ -161,6 +167,7 @@ class Connection(asyncio.BufferedProtocol):
             self._ending is None
             and self._writable
             and not self._blocked
+            and self._muted is None
             and self._late_bytes < limits.write_buffer_bytes
             and (not self._answers or len(self._answers) < limits.max_answers_waiting)
         )
@@ -184,6 +191,9 @@ class Connection(asyncio.BufferedProtocol):
                     self._park(answer, len(frame))
                     if self._blocked:
                         break
+                elif isinstance(answer, Throttled):
+                    size += self._mute(answer)
+                    break
                 else:
                     size += answer
                     if size >= COALESCED_BYTES:
@@ -204,10 +214,23 @@ class Connection(asyncio.BufferedProtocol):
         answer = self._reception.dispatcher.dispatch(frame, self._context, late)
         if isinstance(answer, Parked):
             self._park(answer, len(frame))
-        elif answer:
+            return self._may_serve()
+        size = self._mute(answer) if isinstance(answer, Throttled) else answer
+        if size:
             answers.append(late)
-            self._late_bytes += answer
+            self._late_bytes += size
         return self._may_serve()
+
+    def _mute(self, answer: Throttled) -> int:
+        """Take no request for the time that the answer tells; returns the answer's size."""
+        if self._muted is not None:
+            self._muted.cancel()
+        self._muted = self._reception.clock.call_later(answer.delay_ms, self._unmute)
+        return answer.size_bytes
+
+    def _unmute(self) -> None:
+        self._muted = None
+        self._continue()
 
     def _park(self, parked: Parked, frame_bytes: int) -> None:
         """Line up a request whose answer is still to come."""
@@ -237,7 +260,8 @@ class Connection(asyncio.BufferedProtocol):
                     answers.popleft()
                     self._reception.metrics.requests_waiting.add(-1)
                     released_bytes += answer.frame_bytes
-                    size += self._reception.dispatcher.finish(answer, out)
+                    finished = self._reception.dispatcher.finish(answer, out)
+                    size += self._mute(finished) if isinstance(finished, Throttled) else finished
                 else:
                     answers.popleft()
                     late_bytes = sum(map(len, answer))

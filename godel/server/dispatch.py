@@ -26,7 +26,9 @@ from godel.metrics import Counter, Metrics
 from godel.protocol import codec
 from godel.protocol import frame as framing
 from godel.protocol.api import Answer, Api
-from godel.protocol.message import Message
+from godel.protocol.message import Message, fields_of
+from godel.security.quotas import Quotas
+from godel.server.throttle import Throttle, Throttled, Usage
 from godel.types import Buffer
 
 _HEAD = framing.REQUEST_HEAD
@@ -47,6 +49,7 @@ class Route:
         "requests",
         "response",
         "states_error",
+        "tells_throttle_time",
         "version",
     )
 
@@ -65,21 +68,32 @@ class Route:
         flexible = api.has_flexible_response_header(version)
         self.blank_head = framing.blank_response_head(flexible=flexible)
         self.states_error = hasattr(api.response(), "error_code")
+        self.tells_throttle_time = any(
+            field.name == "throttle_time_ms" and field.is_in(version)
+            for field in fields_of(api.response)
+        )
 
 
 class Parked:
     """A request whose answer is still to come. Holds what is needed to write it then."""
 
-    __slots__ = ("correlation_id", "frame_bytes", "future", "request", "route")
+    __slots__ = ("correlation_id", "frame_bytes", "future", "request", "route", "usage")
 
     def __init__(
-        self, route: Route, correlation_id: int, request: Message, future: asyncio.Future[Answer]
+        self,
+        route: Route,
+        correlation_id: int,
+        request: Message,
+        future: asyncio.Future[Answer],
+        usage: Usage | None = None,
     ) -> None:
         self.route = route
         self.correlation_id = correlation_id
         self.request = request
         self.future = future
         self.frame_bytes = 0
+        self.usage = usage
+        """Only where quotas are set."""
 
 
 class Dispatcher:
@@ -93,17 +107,20 @@ class Dispatcher:
         *,
         log: FilteringBoundLogger,
         clock: Clock,
+        quotas: Quotas,
     ) -> None:
         self.broker = broker
         self.metrics = metrics
         self.log = log
         self.clock = clock
+        self._quotas = quotas
+        self._throttle = Throttle(quotas, clock=clock, metrics=metrics)
         self._apis = {api.key: api for api in apis}
         self._routes: dict[int, Route] = {}
 
     def dispatch(
         self, frame: memoryview, context: RequestContext, out: list[Buffer]
-    ) -> int | Parked:
+    ) -> int | Parked | Throttled:
         """Take one request; append its answer to `out` and tell its size, or tell who waits.
 
         0 bytes: the request has no answer. `frame` may be overwritten once this has returned.
@@ -128,6 +145,8 @@ class Dispatcher:
             raise self._undecodable(frame, error) from error
         context.version = route.version
         route.requests.value += 1
+        if self._quotas.is_on:
+            return self._metered(route, correlation_id, context, request, len(frame), out)
         try:
             answer = route.handle(context, request)
             if answer.__class__ is route.response:
@@ -140,11 +159,37 @@ class Dispatcher:
         except Exception as error:  # noqa: BLE001  # a bug ends the request, not the broker
             return self._fail(route, correlation_id, request, error, out)
 
-    def finish(self, parked: Parked, out: list[Buffer]) -> int:
-        """Append the answer of a request whose future is done. Raises `CloseConnection`."""
-        route, correlation_id = parked.route, parked.correlation_id
+    def _metered(
+        self,
+        route: Route,
+        correlation_id: int,
+        context: RequestContext,
+        request: Message,
+        frame_bytes: int,
+        out: list[Buffer],
+    ) -> int | Parked | Throttled:
+        """Handle a request whose use is counted."""
+        usage = self._throttle.begin(context, request, frame_bytes)
         try:
-            return self._answer(route, correlation_id, parked.future.result(), out)
+            answer = route.handle(context, request)
+            self._throttle.handled(usage)
+            if isinstance(answer, Awaitable):
+                future = asyncio.ensure_future(answer)
+                return Parked(route, correlation_id, request, future, usage)
+            return self._settle(route, correlation_id, request, answer, usage, out)
+        except CloseConnection:
+            raise
+        except Exception as error:  # noqa: BLE001  # a bug ends the request, not the broker
+            return self._fail(route, correlation_id, request, error, out)
+
+    def finish(self, parked: Parked, out: list[Buffer]) -> int | Throttled:
+        """Append the answer of a request whose future is done. Raises `CloseConnection`."""
+        route, correlation_id, usage = parked.route, parked.correlation_id, parked.usage
+        try:
+            answer = parked.future.result()
+            if usage is not None:
+                return self._settle(route, correlation_id, parked.request, answer, usage, out)
+            return self._answer(route, correlation_id, answer, out)
         except CloseConnection:
             raise
         except asyncio.CancelledError:
@@ -158,6 +203,25 @@ class Dispatcher:
         if error is not None and not isinstance(error, ApiError | CloseConnection):
             self.metrics.bugs.add()
             self.log.error("request_failed", exc_info=error)
+
+    def _settle(
+        self,
+        route: Route,
+        correlation_id: int,
+        request: Message,
+        answer: Answer,
+        usage: Usage,
+        out: list[Buffer],
+    ) -> int | Throttled:
+        """Count what the request used, and answer it with the time that the client has to wait."""
+        answer_bytes = 0
+        if isinstance(answer, Message) and self._throttle.counts_answer(usage, request):
+            answer_bytes = sum(map(len, route.encode(answer, bytearray())))
+        delay_ms = self._throttle.settle(usage, request, answer_bytes)
+        if delay_ms and isinstance(answer, Message) and route.tells_throttle_time:
+            answer.throttle_time_ms = delay_ms  # type: ignore[attr-defined]  # it tells it
+        size = self._answer(route, correlation_id, answer, out)
+        return Throttled(size, delay_ms) if delay_ms else size
 
     def _answer(self, route: Route, correlation_id: int, answer: Answer, out: list[Buffer]) -> int:
         if answer is None:

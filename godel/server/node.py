@@ -135,7 +135,9 @@ async def stop(broker: Broker, flusher: Flusher, given: Surroundings) -> None:
 @asynccontextmanager
 async def serving(config: BrokerConfig, broker: Broker, given: Surroundings) -> AsyncIterator[Node]:
     """Let clients in, and tell them where."""
-    dispatcher = Dispatcher(APIS, broker, broker.metrics, log=given.log, clock=given.clock)
+    dispatcher = Dispatcher(
+        APIS, broker, broker.metrics, log=given.log, clock=given.clock, quotas=broker.quotas
+    )
     reception = Reception(dispatcher, limits(broker.config))
 
     def follow(old: MetadataImage, new: MetadataImage) -> None:

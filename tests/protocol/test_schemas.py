@@ -25,8 +25,12 @@ SHARED = Path(__file__).resolve().parents[3] / "shared" / "kafka-messages"
 PACKAGED = importlib.resources.files("kafka.protocol.schemas") / "resources"
 COMMENT = re.compile(r'(?m)^\s*//.*$|(?<=[\s,}\]"])//[^"\n]*$')
 SPINE_KEYS = {0, 1, 2, 3, 8, 9, 10, 11, 12, 13, 14, 15, 16, 18, 19, 20, 22, 23, 32, 37, 42, 44, 60}
-ADMINISTRATION_KEYS = {21, 33, 34, 35, 43, 45, 46, 47, 55, 57, 61, 74, 75}
-RENAMED = {"TopicDataResponse": "TopicData", "PartitionDataResponse": "PartitionData"}
+ADMINISTRATION_KEYS = {21, 33, 34, 35, 43, 45, 46, 47, 48, 49, 55, 57, 61, 74, 75}
+RENAMED = {
+    "TopicDataResponse": "TopicData",
+    "PartitionDataResponse": "PartitionData",
+    "AlteredEntryData": "EntryData",
+}
 """Where Kafka gives different structs of a request and its response one name."""
 
 

@@ -28,6 +28,7 @@ from godel.protocol.messages.produce import (
     TopicProduceData,
 )
 from godel.protocol.messages.sync_group import SyncGroupRequest, SyncGroupResponse
+from godel.security.quotas import Quotas
 from godel.server.connection import Connection
 from godel.server.dispatch import Dispatcher
 from godel.server.limits import Limits
@@ -94,6 +95,7 @@ class Server:
     def __init__(self, limits: Limits) -> None:
         self.clock = ManualClock()
         self.metrics = Metrics()
+        self.quotas = Quotas()
         self.logged = LogCapture()
         self.gates: dict[str, asyncio.Future[None]] = {}
         self.taken: list[int] = []
@@ -104,7 +106,12 @@ class Server:
         image = SimpleNamespace(cluster_id="the-cluster")
         broker = SimpleNamespace(node_id=1, metadata=SimpleNamespace(image=image))
         self.dispatcher = Dispatcher(
-            with_api_versions(self.apis()), broker, self.metrics, log=log, clock=self.clock
+            with_api_versions(self.apis()),
+            broker,
+            self.metrics,
+            log=log,
+            clock=self.clock,
+            quotas=self.quotas,
         )
         self.reception = Reception(self.dispatcher, limits)
         self.listener = Listener(self.reception)

@@ -8,6 +8,7 @@ from structlog.testing import LogCapture
 
 from godel.clock import ManualClock
 from godel.metrics import Metrics
+from godel.security.quotas import Quotas
 from godel.server.dispatch import Dispatcher
 from godel.server.limits import Limits
 from godel.server.reception import Reception
@@ -37,7 +38,7 @@ class Visitor:
 
 def reception(clock: ManualClock, **limits: int) -> Reception:
     log = structlog.wrap_logger(None, processors=[LogCapture()])
-    dispatcher = Dispatcher((), None, Metrics(), log=log, clock=clock)
+    dispatcher = Dispatcher((), None, Metrics(), log=log, clock=clock, quotas=Quotas())
     return Reception(dispatcher, Limits(**limits))
 
 
