@@ -16,6 +16,7 @@ from typing import NamedTuple, Protocol
 
 from godel.config.topic import TopicConfig
 from godel.records.batch import BatchHeader
+from godel.records.transactions import AbortedTransaction
 from godel.types import Buffer, TopicId, TopicPartition
 
 
@@ -158,6 +159,18 @@ class PartitionLog(Protocol):
 
     def delete_old_segments(self) -> None:
         """Delete the segments that lie wholly below the log start."""
+        ...
+
+    def add_aborted(self, aborted: AbortedTransaction) -> None:
+        """Note what the marker that was appended last has aborted. Raises `StorageFailed`."""
+        ...
+
+    def has_aborted(self, start: int) -> bool:
+        """Whether anything may have been aborted from `start` on; quick. Raises `StorageFailed`."""
+        ...
+
+    def aborted_transactions(self, start: int, upper_bound: int) -> Sequence[AbortedTransaction]:
+        """What was aborted and overlaps `[start, upper_bound)`. Raises `StorageFailed`."""
         ...
 
     def leader_epochs(self) -> Sequence[EpochStart]:

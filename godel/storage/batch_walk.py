@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from godel.errors import CorruptBatch
-from godel.records.batch import HEADER_SIZE, LENGTH_PREFIX_SIZE, MAGIC
+from godel.records.batch import HEADER_SIZE, LENGTH_PREFIX_SIZE, MAGIC, BatchHeader, parse_header
 from godel.storage.files import File
 
 SMALLEST_WALK_BYTES = 8 * 1024
@@ -51,6 +51,17 @@ def walk(file: File, position: int = 0, end: int | None = None) -> Iterator[Walk
             position, size_bytes, base_offset, base_offset + last_delta, max_timestamp
         )
         position += size_bytes
+
+
+def walk_headers(file: File) -> Iterator[tuple[int, BatchHeader]]:
+    """The positions and whole headers of a file's batches."""
+    chunk, chunk_start = b"", 0
+    for batch in walk(file):
+        at = batch.position - chunk_start
+        if at + HEADER_SIZE > len(chunk):
+            chunk = file.pread(batch.position, LARGEST_WALK_BYTES)
+            chunk_start, at = batch.position, 0
+        yield batch.position, parse_header(chunk, at)
 
 
 def corrupt(file: File, position: int, what: str) -> CorruptBatch:

@@ -14,6 +14,7 @@ import struct
 from bisect import bisect_right
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 
 from godel.clock import Clock, Randomness
 from godel.errors import CorruptBatch, StorageFailed
@@ -25,7 +26,8 @@ from godel.records.partition_log import (
     ProducerEntry,
     TimestampOffset,
 )
-from godel.storage import recovery, retention, timestamps
+from godel.records.transactions import AbortedTransaction
+from godel.storage import aborted, recovery, retention, timestamps
 from godel.storage.durability import Durability
 from godel.storage.files import Files, parent
 from godel.storage.flusher import Flusher
@@ -76,9 +78,9 @@ class Log:
             flushed_offset=loaded.flushed_offset,
             unsynced_folders=loaded.unsynced_folders,
         )
-        for segment in self._segments[:-1]:
+        for segment in self._segments:
             if segment.next_offset > loaded.flushed_offset:
-                self.durability.add(segment.file)
+                self.durability.add(*segment.data_files())
         self._is_closed = False
         self.is_swapping = False  # by compaction: nothing is deleted meanwhile
         self._active.roll_jitter_ms = self._jitter_ms()
@@ -258,12 +260,12 @@ class Log:
         """See `PartitionLog.read`. One segment at a time, as Kafka does."""
         assert offset >= self._log_start, f"{offset} is before {self._log_start}"
         upper_bound = min(upper_bound, self.end_offset)
-        number = bisect_right(self._bases, offset) - 1
+        number = self._number_of(offset)
         if self._is_closed:
             raise StorageFailed(f"{self.folder}: the log is closed")
         try:
             while offset < upper_bound and number < len(self._segments):
-                segment = self._segments[max(number, 0)]
+                segment = self._segments[number]
                 if segment.base_offset >= upper_bound:
                     break
                 if segment is not self._active and not segment.indexes.are_loaded:
@@ -302,6 +304,38 @@ class Log:
             return timestamps.largest(
                 self._segments, self._log_start, min(upper_bound, self.end_offset)
             )
+
+    # Transactions
+
+    def add_aborted(self, entry: AbortedTransaction) -> None:
+        """See `PartitionLog.add_aborted`."""
+        try:
+            self.durability.add(self._active.add_aborted(entry))
+        except OSError as failure:
+            raise self.durability.fence("transaction index", failure) from failure
+        self.durability.add_folders(self.folder)
+
+    def has_aborted(self, start: int) -> bool:
+        """See `PartitionLog.has_aborted`."""
+        number = self._number_of(start)
+        return any(one.transactions is not None for one in islice(self._segments, number, None))
+
+    def aborted_transactions(self, start: int, upper_bound: int) -> list[AbortedTransaction]:
+        """See `PartitionLog.aborted_transactions`."""
+        with self._reading():
+            return aborted.collect(
+                self._segments,
+                self._number_of(start),
+                start=start,
+                upper_bound=upper_bound,
+                snapshots=self._sidecars.latest_producers,
+            )
+
+    def _number_of(self, offset: int) -> int:
+        """Which segment an offset lies in."""
+        return max(bisect_right(self._bases, offset) - 1, 0)
+
+    # Replaying
 
     def replay(self, from_offset: int, on_batch: Callable[[BatchHeader, memoryview], None]) -> None:
         """Show every batch from the one with `from_offset` to the end, for the state above."""

@@ -19,6 +19,7 @@ from godel.records.batch import (
     ATTRIBUTES_OFFSET,
     HEADER_SIZE,
     LENGTH_PREFIX_SIZE,
+    TRANSACTIONAL_BIT,
     BatchHeader,
     check_crc,
     parse_header,
@@ -26,10 +27,12 @@ from godel.records.batch import (
 from godel.records.crc import crc32c
 from godel.records.partition_log import EpochStart
 from godel.storage import layout
+from godel.storage.aborted import Rebuilding
 from godel.storage.files import Files, join, parent
 from godel.storage.log_config import LogConfig
 from godel.storage.offset_index import MAX_RELATIVE_OFFSET
 from godel.storage.segment import Segment, create_segment
+from godel.storage.sidecar_files import SidecarFiles
 from godel.storage.swap import complete_swaps
 
 SCAN_BYTES = 1 << 20
@@ -83,6 +86,7 @@ class Scan(NamedTuple):
 Read = Callable[[int, int], bytes]
 OnRead = Callable[[int], None]
 OnBatch = Callable[[int, BatchHeader], None]
+"""Raises `CorruptBatch` where a batch makes no sense for all its CRC."""
 
 
 def scan(
@@ -131,7 +135,10 @@ def scan(
         # first is wrong. Gaps alone are compaction's.
         gap_position = position
         gap_offset = next_offset if first_offset > next_offset else layout.MAX_OFFSET
-        on_batch(position, header)
+        try:
+            on_batch(position, header)
+        except CorruptBatch as problem:
+            return Scan(position, next_offset, str(problem))
         position += length
         next_offset = last_offset + 1
     return Scan(position, next_offset, None)
@@ -199,6 +206,9 @@ def load(
         )
         for number, base in enumerate(bases)
     ]
+    for segment in segments:
+        if (segment.base_offset, layout.TRANSACTION_INDEX) in found:
+            segment.open_transactions()
     loaded = LoadedLog(
         segments=segments,
         log_start_offset=log_start_offset,
@@ -291,6 +301,8 @@ def _recover(
     report, segments = loaded.report, loaded.segments
     report.was_checked = True
     next_offset = 0
+    snapshots = SidecarFiles(files, folder, set(loaded.snapshot_offsets)).latest_producers
+    rebuilding = Rebuilding(segments, snapshots)
     for number, segment in enumerate(segments):
         is_last = number == len(segments) - 1
         if not is_last and segment.next_offset <= recovery_point:
@@ -301,7 +313,7 @@ def _recover(
             _cut(files, folder, loaded, number, result)
             break
         following = segment.next_offset
-        result = _scan_segment(segment, recovery_point, report, on_read)
+        result = _scan_segment(segment, recovery_point, report, rebuilding, on_read=on_read)
         is_gap = result.next_offset < following and not (is_last or config.is_compacted)
         if result.problem is None and is_gap and following > loaded.log_start_offset:
             result = result._replace(problem=f"nothing before offset {following}")
@@ -310,7 +322,8 @@ def _recover(
             break
         segment.next_offset = result.next_offset if is_last else max(result.next_offset, following)
         next_offset = segment.next_offset
-        for file in (segment.file, *(() if is_last else segment.indexes.finish())):
+        written = [*segment.data_files(), *(() if is_last else segment.indexes.finish())]
+        for file in written:
             if not config.write_caching:
                 file.sync()
             file.close()
@@ -321,17 +334,25 @@ def _recover(
 
 
 def _scan_segment(
-    segment: Segment, recovery_point: int, report: RecoveryReport, on_read: OnRead | None
+    segment: Segment,
+    recovery_point: int,
+    report: RecoveryReport,
+    rebuilding: Rebuilding,
+    *,
+    on_read: OnRead | None,
 ) -> Scan:
     position = segment.indexes.resume(recovery_point)
     next_offset = next(segment.walk(position)).base_offset if position else segment.base_offset
     epochs = report.leader_epochs
+    rebuilding.begin(segment, next_offset)
     latest_epoch = epochs[-1].epoch if epochs else -1
     note, pread = segment.indexes.note, segment.file.pread
 
     def on_batch(position: int, header: BatchHeader) -> None:
         nonlocal latest_epoch
         first_offset = header.base_offset
+        if header.attributes & TRANSACTIONAL_BIT:
+            rebuilding.note(segment, position, header)
         size_bytes = header.batch_length + LENGTH_PREFIX_SIZE
         note(position, size_bytes, first_offset + header.last_offset_delta, header.max_timestamp)
         if header.partition_leader_epoch > latest_epoch:
@@ -374,7 +395,8 @@ def _cut(files: Files, folder: str, loaded: LoadedLog, number: int, result: Scan
         segment.truncate(result.position, result.next_offset)
         segment.indexes.rebuild()
     segment.next_offset = result.next_offset
-    segment.file.sync()
+    for file in segment.data_files():
+        file.sync()
     del loaded.segments[loaded.segments.index(segment) + 1 :]
     loaded.report.cut = Cut(
         result.next_offset,

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from godel.clock import Clock
 from godel.errors import CorruptBatch
 from godel.records.batch import HEADER_SIZE, LENGTH_PREFIX_SIZE, MAGIC
+from godel.records.transactions import AbortedTransaction
 from godel.storage import layout
 from godel.storage.batch_walk import HEAD, WalkedBatch, corrupt, walk
 from godel.storage.files import File, Files, join
@@ -20,6 +21,7 @@ from godel.storage.log_config import LogConfig
 from godel.storage.offset_index import OffsetIndex
 from godel.storage.segment_indexes import NO_TIMESTAMP, SegmentIndexes
 from godel.storage.time_index import TimeIndex
+from godel.storage.transaction_index import TransactionIndex
 from godel.types import Buffer
 
 MAX_BOUNDARIES = 64
@@ -43,6 +45,7 @@ class Segment:
         "indexes",
         "next_offset",
         "roll_jitter_ms",
+        "transactions",
     )
 
     def __init__(
@@ -68,6 +71,8 @@ class Segment:
         self.indexes = SegmentIndexes(
             files, self.file, base_offset, interval_bytes=index_interval_bytes
         )
+        self.transactions: TransactionIndex | None = None
+        """What its markers have aborted; None: nothing."""
         self.first_timestamp: int | None = None
         self._boundaries: dict[int, int] = {}
         if is_new or self.file.size == 0:
@@ -262,20 +267,40 @@ class Segment:
         """The largest timestamp and the last offset of its first batch; -1: nothing has one."""
         return self.indexes.largest_timestamp(self.next_offset)
 
+    def open_transactions(self) -> None:
+        """There is a transaction index from earlier."""
+        self.transactions = TransactionIndex(self._files.open(self.path(layout.TRANSACTION_INDEX)))
+
+    def add_aborted(self, aborted: AbortedTransaction) -> File:
+        """Note what the marker that was appended last has aborted; returns the file."""
+        if self.transactions is None:
+            file = self._files.open(self.path(layout.TRANSACTION_INDEX), 0)
+            file.truncate(0)
+            self.transactions = TransactionIndex(file)
+            self.transactions.is_checked = True
+        self.transactions.append(aborted)
+        return self.transactions.file
+
     def truncate(self, position: int, next_offset: int) -> None:
         """Cut the file; the caller rebuilds the indexes."""
         self.file.truncate(position)
         self.next_offset = next_offset
         self.first_timestamp = None
         self._boundaries.clear()
+        if self.transactions is not None:
+            self.transactions.keep_below(next_offset)
 
     def modified_ms(self) -> int:
         """When the file was last written to, for logs without timestamps."""
         return self._files.modified_ms(self.path(layout.LOG))
 
+    def data_files(self) -> Sequence[File]:
+        """Those that are written with every batch or marker; the indexes follow later."""
+        return (self.file,) if self.transactions is None else (self.file, self.transactions.file)
+
     def files(self) -> Sequence[File]:
         """The files that are in use."""
-        return self.file, *self.indexes.files()
+        return *self.data_files(), *self.indexes.files()
 
     def close(self) -> None:
         """Let the descriptors go."""

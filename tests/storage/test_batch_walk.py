@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from godel.errors import CorruptBatch
-from godel.storage.batch_walk import WalkedBatch, walk
+from godel.records.batch import parse_header
+from godel.storage.batch_walk import WalkedBatch, walk, walk_headers
 from godel.storage.files import File
 from godel.storage.memory_files import MemoryFiles
 from tests.storage.harness import NOW_MS, batch_of, put
@@ -26,6 +27,16 @@ def test_walking_shows_each_batch_and_may_end_before_the_file_does() -> None:
     assert list(walk(file)) == expected
     assert list(walk(file, len(first))) == expected[1:]
     assert list(walk(file, 0, len(first))) == expected[:1]
+
+
+def test_whole_headers_come_with_their_positions() -> None:
+    batches = [batch_of([b"x" * 9000], base_offset=number) for number in range(80)]
+    file = file_of(b"".join(batches))
+    walked = list(walk_headers(file))
+    assert [position for position, _ in walked] == [
+        number * len(batches[0]) for number in range(80)
+    ]
+    assert [header for _, header in walked] == [parse_header(batch) for batch in batches]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,82 @@
+"""The transaction index of a segment: what its markers have aborted (Kafka's `TransactionIndex`).
+
+    version int16 = 0 | producer id int64 | first offset int64 | last offset int64 |
+    last stable offset int64
+
+An entry for each transaction whose ABORT marker lies in the segment, in the order of the markers;
+the transaction may have begun in an earlier segment. Without a file nothing was aborted. Entries
+are searched in the file, not kept in memory: readers of committed records are few, and there may be
+millions.
+"""
+
+from __future__ import annotations
+
+import struct
+from bisect import bisect_left
+from collections.abc import Iterator
+from itertools import pairwise
+
+from godel.records.transactions import AbortedTransaction
+from godel.storage.files import File
+
+VERSION = 0
+ENTRIES_PER_READ = 64
+
+_ENTRY = struct.Struct(">hqqqq")
+ENTRY_SIZE = _ENTRY.size
+
+
+class TransactionIndex:
+    """Of one segment, which owns it and the file."""
+
+    __slots__ = ("file", "is_checked")
+
+    def __init__(self, file: File) -> None:
+        self.file = file
+        self.is_checked = False
+        """Whether what an earlier run has written was found to be sound."""
+
+    def __len__(self) -> int:
+        return self.file.size // ENTRY_SIZE
+
+    def append(self, aborted: AbortedTransaction) -> None:
+        """Raises OSError."""
+        self.file.append((_ENTRY.pack(VERSION, *aborted),), ENTRY_SIZE)
+
+    def entries(self, number: int = 0) -> Iterator[AbortedTransaction]:
+        """From entry `number` on."""
+        while number < len(self):
+            data = self.file.pread(number * ENTRY_SIZE, ENTRIES_PER_READ * ENTRY_SIZE)
+            for _, *fields in _ENTRY.iter_unpack(data[: len(data) // ENTRY_SIZE * ENTRY_SIZE]):
+                yield AbortedTransaction(*fields)
+            number += ENTRIES_PER_READ
+
+    def find(self, offset: int) -> int:
+        """The number of the first entry whose marker is at `offset` or later."""
+        return bisect_left(range(len(self)), offset, key=self._last_offset)
+
+    def _last_offset(self, number: int) -> int:
+        return next(self.entries(number)).last_offset
+
+    def keep_below(self, offset: int) -> None:
+        """Forget the entries of markers at `offset` or later."""
+        size_bytes = self.find(offset) * ENTRY_SIZE
+        if size_bytes < self.file.size:
+            self.file.truncate(size_bytes)
+
+    def is_sound(self, base_offset: int, next_offset: int) -> bool:
+        """Whether every entry can be one of a segment with these offsets. Reads all of it."""
+        size_bytes = self.file.size
+        if size_bytes % ENTRY_SIZE:
+            return False
+        data = self.file.pread(0, size_bytes) if size_bytes else b""
+        entries, versions = [], set()
+        for version, *fields in _ENTRY.iter_unpack(data):
+            entries.append(AbortedTransaction(*fields))
+            versions.add(version)
+        return (
+            versions <= {VERSION}
+            and all(base_offset <= entry.last_offset < next_offset for entry in entries)
+            and all(0 <= entry.first_offset < entry.last_offset for entry in entries)
+            and all(one.last_offset < another.last_offset for one, another in pairwise(entries))
+        )
