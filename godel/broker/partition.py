@@ -9,7 +9,7 @@ Plays the part of Kafka's `Partition` and `UnifiedLog` above the segments.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
@@ -18,7 +18,15 @@ from godel.broker.producer_state import ProducerState
 from godel.broker.waiting import Waiter
 from godel.config.topic import TopicConfig
 from godel.errors import ApiError, CorruptBatch, ErrorCode, StorageFailed
-from godel.records.batch import LENGTH_PREFIX_SIZE, BatchHeader
+from godel.records.batch import (
+    LENGTH_PREFIX_SIZE,
+    BatchHeader,
+    EndMarker,
+    iterate_headers,
+    parse_header,
+    read_end_marker,
+)
+from godel.records.builder import control_batch
 from godel.records.compression import Compression
 from godel.records.partition_log import (
     EMPTY_SLICE,
@@ -28,6 +36,7 @@ from godel.records.partition_log import (
     PartitionLog,
     TimestampOffset,
 )
+from godel.records.transactions import AbortedTransaction
 from godel.records.validation import ProduceRules, check_produced
 from godel.types import Buffer, TopicId, TopicPartition
 
@@ -163,10 +172,15 @@ class Partition:
 
     @property
     def last_stable_offset(self) -> int:
-        """The first offset of the earliest open transaction, else the high watermark."""
+        """Everything before it is decided: the earliest open transaction, else the high watermark.
+
+        Records of an open transaction may be deleted like others; then it is the log's start.
+        """
         high_watermark = self.high_watermark
-        first_open = self.producers.first_open_transaction_offset
-        return high_watermark if first_open is None else min(first_open, high_watermark)
+        first_unstable = self.producers.first_unstable_offset
+        if first_unstable is None or first_unstable >= high_watermark:
+            return high_watermark
+        return max(first_unstable, self.log_start_offset)
 
     @property
     def end_offset(self) -> int:
@@ -192,11 +206,20 @@ class Partition:
             self._show(visible, size_bytes)
 
     def _show(self, high_watermark: int, size_bytes: int) -> None:
-        """So many bytes more are visible: tell those who wait."""
+        """So many bytes more are visible: tell those who wait.
+
+        While a transaction is open, fewer of them are stable; with its end, more.
+        """
+        producers = self.producers
+        before = None if producers.first_unstable_offset is None else self.last_stable_offset
         self.high_watermark = high_watermark
-        if self.waiters:
-            for waiter in tuple(self.waiters):
+        if before is not None:
+            producers.settle(high_watermark)
+        for waiter in tuple(self.waiters):
+            if before is None or not waiter.committed_only:
                 waiter.notify(size_bytes)
+            elif self.last_stable_offset > before:
+                waiter.wake()
 
     # -- writing ------------------------------------------------------------------------------
 
@@ -210,30 +233,49 @@ class Partition:
             raise ApiError(
                 ErrorCode.INVALID_TXN_STATE, "transactions are not supported by this broker yet"
             )
-        if header.producer_id < 0:
-            base_offset = self._store(header, data)
-            return Appended(base_offset, log_append_time_ms, base_offset + header.records_count)
         log = self.log
-        duplicate = self.producers.check(header)
-        if duplicate is not None:
-            return Appended(
-                duplicate.base_offset, duplicate.log_append_time_ms, duplicate.last_offset + 1
-            )
-        base_offset = self._store(header, data)
-        self.producers.update(header, base_offset, now_ms)
+        if header.producer_id >= 0:
+            duplicate = self.producers.check(header)
+            if duplicate is not None:
+                return Appended(
+                    duplicate.base_offset, duplicate.log_append_time_ms, duplicate.last_offset + 1
+                )
+        base_offset = self._store(header, data, now_ms)
         return Appended(base_offset, log_append_time_ms, log.end_offset)
 
     def append_internal(self, batch: bytes, header: BatchHeader) -> int:
-        """Store a batch that the broker itself made; return the offset behind it."""
-        self._store(header, batch)
+        """Store a batch that the broker itself made; return the offset behind it.
+
+        It may be part of a transaction; a coordinator's batches carry no sequence.
+        """
+        self._store(header, batch, None)
         return self.log.end_offset
 
-    def _store(self, header: BatchHeader, data: Buffer) -> int:
+    def end_transaction(
+        self, producer_id: int, producer_epoch: int, marker: EndMarker, *, now_ms: int
+    ) -> Appended:
+        """Write what a transaction coordinator has decided (WriteTxnMarkers).
+
+        Raises TRANSACTION_COORDINATOR_FENCED, INVALID_PRODUCER_EPOCH.
+        """
+        log = self.log
+        self.producers.check_marker(producer_id, producer_epoch, marker)
+        batch = control_batch(
+            marker, producer_id=producer_id, producer_epoch=producer_epoch, timestamp_ms=now_ms
+        )
+        base_offset = self._store(parse_header(batch), batch, now_ms)
+        return Appended(base_offset, NO_TIMESTAMP, log.end_offset)
+
+    def _store(self, header: BatchHeader, data: Buffer, now_ms: int | None) -> int:
         log = self.log
         try:
             if self.epochs.latest < self.leader_epoch:
                 self._begin_epoch(log)
             base_offset = log.append(header, data, self.leader_epoch)
+            if header.is_control:
+                self._end_transaction(header, data, base_offset, now_ms)
+            elif header.producer_id >= 0:
+                self.producers.update(header, base_offset, now_ms)
         except StorageFailed as failure:
             raise ApiError(ErrorCode.KAFKA_STORAGE_ERROR, str(failure)) from failure
         size_bytes = header.batch_length + LENGTH_PREFIX_SIZE
@@ -242,6 +284,15 @@ class Partition:
         else:
             self._show(log.end_offset, size_bytes)
         return base_offset
+
+    def _end_transaction(
+        self, header: BatchHeader, data: Buffer, base_offset: int, now_ms: int | None
+    ) -> None:
+        producers, marker = self.producers, read_end_marker(data)
+        aborted = producers.aborted_by(header, base_offset, marker)
+        if aborted is not None:
+            self.log.add_aborted(aborted)
+        producers.end_transaction(header, base_offset, marker, now_ms)
 
     def _begin_epoch(self, log: PartitionLog) -> None:
         self.epochs.begin(self.leader_epoch, log.end_offset)
@@ -289,6 +340,17 @@ class Partition:
             raise ApiError(ErrorCode.KAFKA_STORAGE_ERROR, str(failure)) from failure
         assert found is not None, "the local store has every offset it reports"
         return found
+
+    def aborted_transactions(self, offset: int, found: LogSlice) -> Sequence[AbortedTransaction]:
+        """What a reader of committed records has to leave out of batches read from `offset` on."""
+        with refusing_on_failure():
+            if not found.size_bytes or not self.log.has_aborted(offset):
+                return ()
+            upper_bound = offset
+            for buffer in found.buffers:
+                for header in iterate_headers(buffer):
+                    upper_bound = header.next_offset
+            return self.log.aborted_transactions(offset, upper_bound)
 
     def offset_for_timestamp(
         self, timestamp_ms: int, *, upper_bound: int

@@ -1,12 +1,13 @@
 """What a partition remembers of its producers (KIP-98, KIP-360; Kafka's `ProducerStateManager`).
 
-For each producer id: its epoch, its last five batches, the first offset of its open transaction.
-`check` decides about a client's batch, `update` takes over one that was appended, `replay` does the
-same for what the log already holds. Batches without a producer id (-1) are the caller's to leave
-out.
+For each producer id: its epoch, its last five batches, the epoch of the coordinator that ended its
+last transaction. `check` decides about a client's batch, `update` takes over one that was appended,
+`replay` does the same for what the log already holds. Batches without a producer id (-1) are the
+caller's to leave out.
 
-Transactions will live here: a transactional batch opens one, a control batch ends it; until then
-nothing from `first_open_transaction_offset` on is stable.
+Transactions: a transactional batch opens one, a control batch ends it. Nothing from
+`first_unstable_offset` on is decided for good: a transaction that has ended counts as open until
+the high watermark is past its marker, since a crash may still take that away.
 
 Deviations: Kafka expires a producer by the timestamps of its records, we by when we last heard of
 it, so that a producer of old records keeps its protection; and at most `limit` producers are kept.
@@ -14,12 +15,14 @@ it, so that a producer of old records keeps its protection; and at most `limit` 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
+from heapq import heappop, heappush
 from typing import NamedTuple
 
 from godel.errors import ApiError, ErrorCode
-from godel.records.batch import NO_SEQUENCE, BatchHeader, read_end_marker
+from godel.records.batch import NO_SEQUENCE, BatchHeader, EndMarker, read_end_marker
 from godel.records.partition_log import ProducerEntry
+from godel.records.transactions import AbortedTransaction, OpenTransactions
 from godel.types import Buffer
 
 BATCHES_REMEMBERED = 5
@@ -63,7 +66,6 @@ class _Producer:
         "heard_ms",
         "next_sequence",
         "timestamp_ms",
-        "transaction_first_offset",
     )
 
     def __init__(self, epoch: int) -> None:
@@ -72,7 +74,6 @@ class _Producer:
         self.next_sequence = 0
         self.coordinator_epoch = -1
         self.timestamp_ms = -1
-        self.transaction_first_offset = NO_OFFSET
         self.heard_ms: int | None = None
         """None: not since the log was opened; counts from the first `expire`."""
 
@@ -94,23 +95,20 @@ class _Producer:
 class ProducerState:
     """The producers of one partition. Owned by its `Partition`."""
 
-    __slots__ = ("_limit", "_open_transactions", "_producers")
+    __slots__ = ("_limit", "_open", "_producers", "_unsettled", "first_unstable_offset")
 
     def __init__(self, limit: int = PRODUCERS_LIMIT) -> None:
         self._limit = limit
         self._producers: dict[int, _Producer] = {}
         """In the order in which they were last heard of."""
-        self._open_transactions: dict[int, int] = {}
-        """Producer id to first offset, in the order of these offsets."""
+        self._open = OpenTransactions()
+        self._unsettled: list[tuple[int, int]] = []
+        """A heap: first and last offset of transactions that ended above the high watermark."""
+        self.first_unstable_offset: int | None = None
+        """Kept here: every Fetch of committed records looks at it. None: all is decided."""
 
     def __len__(self) -> int:
         return len(self._producers)
-
-    @property
-    def first_open_transaction_offset(self) -> int | None:
-        if not self._open_transactions:
-            return None
-        return next(iter(self._open_transactions.values()))
 
     # -- what clients send ---------------------------------------------------------------------
 
@@ -128,29 +126,58 @@ class ProducerState:
             _check_new_epoch(header, producer)
         elif header.base_sequence != producer.next_sequence:
             return _find_duplicate(header, producer)
-        if producer.transaction_first_offset >= 0 and not header.is_transactional:
+        if header.producer_id in self._open and not header.is_transactional:
             raise ApiError(
                 ErrorCode.INVALID_TXN_STATE,
                 f"producer {header.producer_id} has a transaction open in this partition",
             )
         return None
 
-    def update(self, header: BatchHeader, base_offset: int, now_ms: int) -> None:
+    def update(self, header: BatchHeader, base_offset: int, now_ms: int | None) -> None:
         """Take over a checked data batch that was appended at `base_offset`."""
         self._add_batch(header, base_offset).heard_ms = now_ms
 
+    def check_marker(self, producer_id: int, producer_epoch: int, marker: EndMarker) -> None:
+        """Refuse a marker of a coordinator or for a producer that a newer one has replaced.
+
+        Raises TRANSACTION_COORDINATOR_FENCED, INVALID_PRODUCER_EPOCH.
+        """
+        producer = self._producers.get(producer_id)
+        if producer is None:
+            return
+        if producer_epoch < producer.epoch:
+            raise _fenced(producer_id, producer_epoch, producer)
+        if marker.coordinator_epoch < producer.coordinator_epoch:
+            raise ApiError(
+                ErrorCode.TRANSACTION_COORDINATOR_FENCED,
+                f"a coordinator of epoch {producer.coordinator_epoch} has ended a transaction of "
+                f"producer {producer_id}, this one has {marker.coordinator_epoch}",
+            )
+
+    def aborted_by(
+        self, header: BatchHeader, base_offset: int, marker: EndMarker | None
+    ) -> AbortedTransaction | None:
+        """What the control batch at `base_offset` aborts, for the index: before it is taken over.
+
+        Were the order the other way, a failed write could make aborted records stable.
+        """
+        return self._open.aborted_by(marker, header.producer_id, base_offset)
+
     def end_transaction(
-        self, header: BatchHeader, *, coordinator_epoch: int | None, now_ms: int | None = None
+        self, header: BatchHeader, base_offset: int, marker: EndMarker | None, now_ms: int | None
     ) -> None:
-        """Take over a control batch. `coordinator_epoch` None: the cleaner removed the marker."""
-        producer = self._hear_of(header.producer_id, header.producer_epoch)
-        producer.enter_epoch(header.producer_epoch)
-        if coordinator_epoch is not None:
-            producer.coordinator_epoch = coordinator_epoch
-        producer.timestamp_ms = header.max_timestamp
-        producer.heard_ms = now_ms
-        producer.transaction_first_offset = NO_OFFSET
-        self._open_transactions.pop(header.producer_id, None)
+        """Take over a control batch that was appended at `base_offset`."""
+        first_offset = self._end(header, marker, now_ms)
+        if first_offset is not None:
+            heappush(self._unsettled, (first_offset, base_offset))
+        self._find_first_unstable()
+
+    def settle(self, high_watermark: int) -> None:
+        """Every marker below the high watermark is there for good."""
+        unsettled = self._unsettled
+        while unsettled and unsettled[0][1] < high_watermark:
+            heappop(unsettled)
+        self._find_first_unstable()
 
     # -- what the log holds --------------------------------------------------------------------
 
@@ -162,19 +189,22 @@ class ProducerState:
         if header.producer_id < 0:
             return
         if header.is_control:
-            marker = read_end_marker(batch) if batch is not None else None
-            coordinator_epoch = marker.coordinator_epoch if marker is not None else None
-            self.end_transaction(header, coordinator_epoch=coordinator_epoch)
+            self._end(header, read_end_marker(batch) if batch is not None else None, None)
+            self._find_first_unstable()
         else:
             self._add_batch(header, header.base_offset)
 
-    def restore(self, entries: Iterable[ProducerEntry]) -> None:
+    def restore(self, entries: Collection[ProducerEntry]) -> None:
         """Start from a snapshot: an entry for each batch remembered, oldest first.
 
         One that Kafka has written has of each producer only the last.
         """
         self._producers.clear()
-        self._open_transactions.clear()
+        self._unsettled.clear()
+        self._open = OpenTransactions(
+            {one.producer_id: one.current_transaction_first_offset for one in entries}
+        )
+        self._find_first_unstable()
         for entry in entries:
             producer = self._hear_of(entry.producer_id, entry.producer_epoch)
             producer.enter_epoch(entry.producer_epoch)
@@ -185,15 +215,6 @@ class ProducerState:
                 producer.add(batch)
             producer.timestamp_ms = entry.timestamp_ms
             producer.coordinator_epoch = entry.coordinator_epoch
-            producer.transaction_first_offset = entry.current_transaction_first_offset
-        opened = [
-            (producer.transaction_first_offset, producer_id)
-            for producer_id, producer in self._producers.items()
-            if producer.transaction_first_offset >= 0
-        ]
-        self._open_transactions.update(
-            (producer_id, first) for first, producer_id in sorted(opened)
-        )
 
     def snapshot(self) -> list[ProducerEntry]:
         """Everything that a snapshot file keeps, least recently heard of first.
@@ -212,7 +233,7 @@ class ProducerState:
                 offset_delta=batch.offset_delta,
                 timestamp_ms=batch.timestamp_ms if more else producer.timestamp_ms,
                 coordinator_epoch=producer.coordinator_epoch,
-                current_transaction_first_offset=producer.transaction_first_offset,
+                current_transaction_first_offset=self._begun_at(producer_id),
             )
             for producer_id, producer in self._producers.items()
             for more, batch in zip(
@@ -221,6 +242,10 @@ class ProducerState:
                 strict=True,
             )
         ]
+
+    def last_entries(self) -> list[ProducerEntry]:
+        """One entry for each producer, with its last batch."""
+        return list({entry.producer_id: entry for entry in self.snapshot()}.values())
 
     # -- forgetting ----------------------------------------------------------------------------
 
@@ -233,10 +258,7 @@ class ProducerState:
         for producer_id, producer in self._producers.items():
             if producer.heard_ms is None:
                 producer.heard_ms = now_ms
-            elif (
-                now_ms - producer.heard_ms >= expiration_ms
-                and producer.transaction_first_offset < 0
-            ):
+            elif now_ms - producer.heard_ms >= expiration_ms and producer_id not in self._open:
                 expired.append(producer_id)
         for producer_id in expired:
             del self._producers[producer_id]
@@ -249,10 +271,34 @@ class ProducerState:
         producer = self._hear_of(producer_id, header.producer_epoch)
         producer.enter_epoch(header.producer_epoch)
         producer.add(_Batch(header.last_sequence, base_offset + delta, delta, header.max_timestamp))
-        if header.is_transactional and producer.transaction_first_offset < 0:
-            producer.transaction_first_offset = base_offset
-            self._open_transactions[producer_id] = base_offset
+        if header.is_transactional:
+            self._open.begin(producer_id, base_offset)
+            self._find_first_unstable()
         return producer
+
+    def _end(self, header: BatchHeader, marker: EndMarker | None, now_ms: int | None) -> int | None:
+        """Take over a control batch; where the transaction began that it ends.
+
+        `marker` None: the cleaner has emptied it, and nothing is left of the transaction.
+        """
+        producer = self._hear_of(header.producer_id, header.producer_epoch)
+        producer.enter_epoch(header.producer_epoch)
+        if marker is not None:
+            producer.coordinator_epoch = marker.coordinator_epoch
+        producer.timestamp_ms = header.max_timestamp
+        producer.heard_ms = now_ms
+        return self._open.end(header.producer_id)
+
+    def _find_first_unstable(self) -> None:
+        first_offset = self._open.first_offset
+        if self._unsettled:
+            ended = self._unsettled[0][0]
+            first_offset = ended if first_offset is None else min(ended, first_offset)
+        self.first_unstable_offset = first_offset
+
+    def _begun_at(self, producer_id: int) -> int:
+        first_offset = self._open.first_offset_of(producer_id)
+        return NO_OFFSET if first_offset is None else first_offset
 
     def _hear_of(self, producer_id: int, epoch: int) -> _Producer:
         """The producer, made when there is none, as the one heard of most recently."""
@@ -267,8 +313,8 @@ class ProducerState:
 
     def _forget_one(self) -> None:
         """Forget the producer heard of least recently, one inside a transaction only at last."""
-        for producer_id, producer in self._producers.items():
-            if producer.transaction_first_offset < 0:
+        for producer_id in self._producers:
+            if producer_id not in self._open:
                 del self._producers[producer_id]
                 return
         # Every one of them is inside a transaction: their first offsets must stay known, and
@@ -277,17 +323,20 @@ class ProducerState:
 
 def _check_new_epoch(header: BatchHeader, producer: _Producer) -> None:
     if header.producer_epoch < producer.epoch:
-        raise ApiError(
-            ErrorCode.INVALID_PRODUCER_EPOCH,
-            f"producer {header.producer_id} has epoch {producer.epoch}, "
-            f"the batch has {header.producer_epoch}",
-        )
-    if header.base_sequence != 0:
+        raise _fenced(header.producer_id, header.producer_epoch, producer)
+    if header.base_sequence != 0 and producer.epoch >= 0:
         raise ApiError(
             ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER,
             f"producer {header.producer_id} begins epoch {header.producer_epoch} "
             f"with sequence {header.base_sequence}",
         )
+
+
+def _fenced(producer_id: int, producer_epoch: int, producer: _Producer) -> ApiError:
+    return ApiError(
+        ErrorCode.INVALID_PRODUCER_EPOCH,
+        f"producer {producer_id} has epoch {producer.epoch}, the batch has {producer_epoch}",
+    )
 
 
 def _find_duplicate(header: BatchHeader, producer: _Producer) -> Duplicate:

@@ -22,10 +22,11 @@ from godel.errors import ErrorCode, StorageFailed
 class Waiter:
     """One parked request. `missing_bytes` falls as records become visible."""
 
-    __slots__ = ("has_news", "missing_bytes", "woken")
+    __slots__ = ("committed_only", "has_news", "missing_bytes", "woken")
 
-    def __init__(self, missing_bytes: int) -> None:
+    def __init__(self, missing_bytes: int, *, committed_only: bool = False) -> None:
         self.missing_bytes = missing_bytes
+        self.committed_only = committed_only
         self.has_news = False
         self.woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -36,7 +37,7 @@ class Waiter:
             self.time_out()
 
     def wake(self) -> None:
-        """Look again, whatever is missing: a partition has gone."""
+        """Look again, whatever is missing: a partition has gone, a transaction has ended."""
         self.has_news = True
         self.time_out()
 
@@ -52,13 +53,19 @@ class Watched(Protocol):
 
 
 async def wait_for_records(
-    partitions: Iterable[Watched], *, missing_bytes: int, delay_ms: float, clock: Clock
+    partitions: Iterable[Watched],
+    *,
+    missing_bytes: int,
+    delay_ms: float,
+    clock: Clock,
+    committed_only: bool = False,
 ) -> bool:
     """Return when `missing_bytes` became visible on `partitions` together, or after `delay_ms`.
 
-    False: nothing whatever has happened there meanwhile.
+    False: nothing whatever has happened there meanwhile. `committed_only`: what is part of an open
+    transaction is not waited for.
     """
-    waiter = Waiter(missing_bytes)
+    waiter = Waiter(missing_bytes, committed_only=committed_only)
     timer = clock.call_later(delay_ms, waiter.time_out)
     watched = list(partitions)
     for partition in watched:

@@ -36,7 +36,7 @@ def handle(context: RequestContext, request: DescribeProducersRequest) -> Descri
 def describe(broker: Broker, topic: str, index: int) -> PartitionResponse:
     try:
         check_name(topic)
-        producers = broker.partition(topic, index).producers.snapshot()
+        producers = broker.partition(topic, index).producers.last_entries()
     except ApiError as refusal:
         return PartitionResponse(index, refusal.code, refusal.message)
     return PartitionResponse(

@@ -14,7 +14,7 @@ last one (clients accept both); what a partition's limit leaves room for counts 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 
 from godel.broker.broker import Broker
 from godel.broker.context import RequestContext
@@ -22,8 +22,8 @@ from godel.broker.fetch_sessions import FetchContext, FetchedPartition
 from godel.broker.partition import Partition
 from godel.broker.waiting import wait_for_records
 from godel.errors import ApiError, ErrorCode
+from godel.protocol.messages import fetch as messages
 from godel.protocol.messages.fetch import (
-    AbortedTransaction,
     EpochEndOffset,
     FetchableTopicResponse,
     FetchRequest,
@@ -32,6 +32,7 @@ from godel.protocol.messages.fetch import (
 )
 from godel.records.batch import iterate_headers
 from godel.records.partition_log import EMPTY_SLICE, LogSlice
+from godel.records.transactions import AbortedTransaction
 from godel.types import TopicId
 
 READ_COMMITTED = 1
@@ -63,7 +64,7 @@ def handle(
 class Outcome:
     """What one partition has to say: an error, a diverging epoch, or records (maybe none)."""
 
-    __slots__ = ("code", "diverging", "found")
+    __slots__ = ("aborted", "code", "diverging", "found")
 
     def __init__(
         self,
@@ -71,10 +72,13 @@ class Outcome:
         code: ErrorCode = ErrorCode.NONE,
         diverging: EpochEndOffset | None = None,
         found: LogSlice = EMPTY_SLICE,
+        aborted: Sequence[AbortedTransaction] = (),
     ) -> None:
         self.code = code
         self.diverging = diverging
         self.found = found
+        self.aborted = aborted
+        """Which of the transactions that reach into what was found did not commit."""
 
 
 NOTHING = Outcome()
@@ -178,6 +182,11 @@ class Fetch:
                 committed_only=self._committed_only,
                 at_least_one=self._size_bytes == 0,
             )
+            aborted = (
+                partition.aborted_transactions(wanted.fetch_offset, found)
+                if self._committed_only
+                else ()
+            )
         except ApiError as refusal:
             if refusal.code in UNKNOWN and not was_there:
                 self._unknown += 1
@@ -188,7 +197,7 @@ class Fetch:
         if not found.size_bytes:
             return NOTHING
         self._size_bytes += found.size_bytes
-        return Outcome(found=found)
+        return Outcome(found=found, aborted=aborted)
 
     def _resolve(self, wanted: FetchedPartition) -> Partition:
         """The broker's partition; raises UNKNOWN_TOPIC_OR_PARTITION or UNKNOWN_TOPIC_ID."""
@@ -226,6 +235,7 @@ class Fetch:
                 missing_bytes=self._min_bytes - self._readable_bytes(),
                 delay_ms=left_ms,
                 clock=clock,
+                committed_only=self._committed_only,
             )
             if not changed:
                 break
@@ -263,7 +273,7 @@ class Fetch:
     def _describe(self, wanted: FetchedPartition, outcome: Outcome) -> PartitionData | None:
         """One partition of the answer; None where an incremental answer need not name it."""
         include = self._session.should_include
-        aborted: list[AbortedTransaction] | None = [] if self._committed_only else None
+        aborted = described(outcome.aborted) if self._committed_only else None
         partition = wanted.resolved
         if outcome.code or partition is None:
             if not include(wanted, outcome.code, NO_OFFSET, NO_OFFSET, has_records=False):
@@ -291,6 +301,13 @@ class Fetch:
         if outcome.diverging is not None:
             data.diverging_epoch = outcome.diverging
         return data
+
+
+def described(aborted: Sequence[AbortedTransaction]) -> list[messages.AbortedTransaction]:
+    return [
+        messages.AbortedTransaction(producer_id=one.producer_id, first_offset=one.first_offset)
+        for one in aborted
+    ]
 
 
 def next_offset(fetch_offset: int, found: LogSlice) -> int:

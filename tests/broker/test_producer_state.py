@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from godel.broker.producer_state import BATCHES_REMEMBERED, Duplicate, ProducerState
 from godel.errors import ApiError, ErrorCode
-from godel.records.batch import BatchHeader, EndMarker, parse_header
+from godel.records.batch import BatchHeader, EndMarker, parse_header, read_end_marker
 from godel.records.builder import build_batch, control_batch
 from godel.records.partition_log import ProducerEntry
 
@@ -153,15 +153,15 @@ def end_marker(producer_id: int, epoch: int = 0) -> tuple[BatchHeader, bytes]:
 
 def test_a_transaction_is_open_from_its_first_batch_to_its_marker() -> None:
     state = ProducerState()
-    assert state.first_open_transaction_offset is None
+    assert state.first_unstable_offset is None
     state.replay(header(0, 2, producer_id=1, transactional=True, base_offset=5))
     state.replay(header(0, producer_id=2, transactional=True, base_offset=7))
     state.replay(header(2, producer_id=1, transactional=True, base_offset=8))
-    assert state.first_open_transaction_offset == 5
+    assert state.first_unstable_offset == 5
     state.replay(*end_marker(1))
-    assert state.first_open_transaction_offset == 7
+    assert state.first_unstable_offset == 7
     state.replay(*end_marker(2))
-    assert state.first_open_transaction_offset is None
+    assert state.first_unstable_offset is None
     assert {entry.coordinator_epoch for entry in state.snapshot()} == {12}
 
 
@@ -188,7 +188,7 @@ def test_a_marker_that_the_cleaner_emptied_still_ends_the_transaction() -> None:
     state.replay(header(0, transactional=True))
     marker, _ = end_marker(1)
     state.replay(marker._replace(records_count=0))
-    assert state.first_open_transaction_offset is None
+    assert state.first_unstable_offset is None
     assert state.snapshot()[0].coordinator_epoch == -1
 
 
@@ -196,6 +196,35 @@ def test_batches_without_producer_leave_no_trace() -> None:
     state = ProducerState()
     state.replay(parse_header(build_batch([(None, b"")], timestamp_ms=0)))
     assert len(state) == 0
+
+
+def test_a_transaction_ends_for_good_when_its_marker_is_below_the_high_watermark() -> None:
+    state = ProducerState()
+    for producer_id, offset in ((1, 5), (2, 7)):
+        state.update(header(0, producer_id=producer_id, transactional=True), offset, NOW_MS)
+    for producer_id, offset in ((2, 8), (1, 9)):
+        marker, batch = end_marker(producer_id)
+        state.end_transaction(marker, offset, read_end_marker(batch), NOW_MS)
+    firsts = []
+    for high_watermark in (8, 9, 10):
+        state.settle(high_watermark)
+        firsts.append(state.first_unstable_offset)
+    assert firsts == [5, 5, None]
+    assert {entry.current_transaction_first_offset for entry in state.snapshot()} == {-1}
+
+
+def test_what_the_log_holds_at_the_start_is_there_for_good() -> None:
+    state = ProducerState()
+    state.replay(header(0, transactional=True, base_offset=5))
+    marker, batch = end_marker(1)
+    state.replay(marker._replace(base_offset=6), batch)
+    assert state.first_unstable_offset is None
+
+
+def test_a_producer_of_which_kafka_knows_no_epoch_may_begin_anywhere() -> None:
+    state = ProducerState()
+    state.restore([ProducerEntry(1, -1, -1, -1, 0, NOW_MS, -1, -1)])
+    assert state.check(header(4711, epoch=7)) is None
 
 
 # -- snapshots and replay --------------------------------------------------------------------------
@@ -217,7 +246,7 @@ def test_a_snapshot_keeps_the_batches_that_may_come_again() -> None:
     partition.state = ProducerState()
     partition.state.restore(snapshot)
     assert partition.state.snapshot() == snapshot
-    assert partition.state.first_open_transaction_offset == 106
+    assert partition.state.first_unstable_offset == 106
     assert partition.append(header(4, 2)) == Duplicate(104, 105, NOW_MS)
     assert partition.append(header(2, 2)) == Duplicate(102, 103, NOW_MS)
     assert partition.append(header(6)) is None
@@ -245,13 +274,13 @@ def test_restoring_replaces_everything() -> None:
     state = ProducerState()
     state.replay(header(0, transactional=True))
     state.restore([])
-    assert (len(state), state.first_open_transaction_offset) == (0, None)
+    assert (len(state), state.first_unstable_offset) == (0, None)
 
 
 def test_open_transactions_of_a_snapshot_are_put_in_order() -> None:
     state = ProducerState()
     state.restore([ProducerEntry(n, 0, 0, 60 - n, 0, 0, -1, 50 - n) for n in range(5)])
-    assert state.first_open_transaction_offset == 46
+    assert state.first_unstable_offset == 46
 
 
 def test_batches_of_the_coordinator_carry_no_sequence() -> None:
@@ -298,7 +327,7 @@ def test_the_number_of_producers_is_bounded() -> None:
     for producer_id in range(10, 12):
         partition.append(header(0, producer_id=producer_id))
     assert sorted(entry.producer_id for entry in partition.state.snapshot()) == [0, 10, 11]
-    assert partition.state.first_open_transaction_offset == 100
+    assert partition.state.first_unstable_offset == 100
 
 
 # -- against a model -------------------------------------------------------------------------------

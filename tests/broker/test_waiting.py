@@ -40,6 +40,25 @@ async def test_a_waiter_is_woken_when_the_bytes_of_all_partitions_suffice() -> N
     assert first.waiters == second.waiters == set()
 
 
+async def test_a_waiter_says_whether_it_wants_committed_records_only() -> None:
+    clock, watched = ManualClock(), Watched()
+    for committed_only in (False, True):
+        waiting = asyncio.ensure_future(
+            wait_for_records(
+                [watched],
+                missing_bytes=1,
+                delay_ms=500,
+                clock=clock,
+                committed_only=committed_only,
+            )
+        )
+        await settle()
+        (waiter,) = watched.waiters
+        assert waiter.committed_only is committed_only
+        waiter.wake()
+        assert await waiting
+
+
 @pytest.mark.parametrize("has_news", [False, True])
 async def test_a_waiter_tells_at_its_deadline_whether_anything_happened(has_news: bool) -> None:
     clock, watched = ManualClock(), Watched()

@@ -28,6 +28,7 @@ def test_producers_and_where_they_are(client: Client) -> None:
     client.produce("t", numbered("c", producer_id=8, sequence=5))
     client.produce("t", numbered("c", producer_id=7, epoch=2, sequence=2))
     first, second = describe(client, "t", 0, 1)
+    assert len(first.active_producers) == 2, "each of them once, with its last batch"
     by_id = {producer.producer_id: producer for producer in first.active_producers}
     assert by_id == {
         7: ProducerState(7, 2, 2, NOW_MS, coordinator_epoch=-1, current_txn_start_offset=-1),
