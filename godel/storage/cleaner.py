@@ -133,6 +133,7 @@ class Cleaner:
 
     async def _pass(self, log: Log, end_offset: int, this_round: Round, pace: _Pace) -> None:
         segments = [one for one in log.segments[:-1] if one.next_offset <= end_offset]
+        log.mend_transaction_indexes(segments)
         sources = await self._call(self._measure, log.folder, _extents(segments))
         reading = fill_keys(self._worker_files, log.folder, sources, this_round)
         await self._run(reading, pace, log, segments)
@@ -187,6 +188,8 @@ class Cleaner:
             created_ms=old[0].created_ms,
             ending=layout.SWAP,
         )
+        if self._files.exists(copy.path(layout.TRANSACTION_INDEX)):
+            copy.open_transactions()
         log.replace_segments(old, copy)
         await self._call(self._worker_files.sync_folder, log.folder)
         self._check(log, [copy])

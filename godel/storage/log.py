@@ -331,6 +331,18 @@ class Log:
                 snapshots=self._sidecars.latest_producers,
             )
 
+    def mend_transaction_indexes(self, segments: Sequence[Segment]) -> None:
+        """Before their entries are copied: make those anew that cannot be right."""
+        with self._reading():
+            for segment in segments:
+                if segment.transactions is not None:
+                    aborted.sound_index(
+                        self._segments,
+                        segment,
+                        segment.transactions,
+                        self._sidecars.latest_producers,
+                    )
+
     def _number_of(self, offset: int) -> int:
         """Which segment an offset lies in."""
         return max(bisect_right(self._bases, offset) - 1, 0)

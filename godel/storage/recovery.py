@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -206,9 +206,7 @@ def load(
         )
         for number, base in enumerate(bases)
     ]
-    for segment in segments:
-        if (segment.base_offset, layout.TRANSACTION_INDEX) in found:
-            segment.open_transactions()
+    _open_transactions(segments, found)
     loaded = LoadedLog(
         segments=segments,
         log_start_offset=log_start_offset,
@@ -225,6 +223,13 @@ def load(
         segments[-1].indexes.are_synced = False
     _settle(files, folder, config, loaded, now_ms)
     return loaded
+
+
+def _open_transactions(segments: Sequence[Segment], found: Collection[layout.SegmentFile]) -> None:
+    indexed = {base for base, suffix in found if suffix == layout.TRANSACTION_INDEX}
+    for segment in segments:
+        if segment.base_offset in indexed:
+            segment.open_transactions()
 
 
 def _remove_leftovers(files: Files, folder: str, names: Iterable[str]) -> list[str]:

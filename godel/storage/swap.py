@@ -19,8 +19,16 @@ from godel.records.batch import HEADER_SIZE, parse_header
 from godel.storage import layout
 from godel.storage.files import Files, join
 
-COPY_SUFFIXES = (layout.OFFSET_INDEX, layout.TIME_INDEX, layout.LOG)
-"""In the order in which they are renamed: whoever finds the log finds its indexes, too."""
+COPY_SUFFIXES = (
+    layout.OFFSET_INDEX,
+    layout.TIME_INDEX,
+    layout.TRANSACTION_INDEX,
+    layout.LOG,
+)
+"""In the order in which they are renamed: whoever finds the log finds its indexes, too.
+
+Of the transaction index there may be none.
+"""
 
 
 def copy_paths(folder: str, base_offset: int, ending: str) -> list[str]:
@@ -31,7 +39,8 @@ def rename_copy(files: Files, folder: str, base_offset: int, *, before: str, aft
     """Steps 2 and 4. Raises OSError."""
     sources = copy_paths(folder, base_offset, before)
     for source, target in zip(sources, copy_paths(folder, base_offset, after), strict=True):
-        files.replace(source, target)
+        if layout.TRANSACTION_INDEX not in source or files.exists(source):
+            files.replace(source, target)
 
 
 def complete_swaps(files: Files, folder: str, names: Sequence[str]) -> bool:
