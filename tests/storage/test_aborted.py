@@ -190,7 +190,7 @@ def test_an_index_goes_with_its_segment() -> None:
     log = open_log(files)
     three_segments(log)
     log.truncate_prefix(3)
-    log.apply_retention(upper_bound=9)
+    log.delete_old_segments()
     assert log.segments[0].base_offset == 3
     assert not files.exists(INDEX)
     assert files.exists(INDEX + ".deleted")
