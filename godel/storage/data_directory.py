@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import contextmanager
 
 from godel.clock import Clock, Randomness
@@ -26,9 +27,8 @@ from godel.storage.checkpoint import (
     read_ends,
     read_offsets,
     write_atomically,
-    write_ends,
-    write_offsets,
 )
+from godel.storage.checkpoint_writer import CheckpointWriter, Offsets
 from godel.storage.files import FileLock, Files, join, parent
 from godel.storage.log import Log
 from godel.storage.log_config import LogConfig
@@ -55,8 +55,7 @@ class DataDirectory:
         self._clock = clock
         self._randomness = randomness
         self._lock: FileLock | None = None
-        self._written: dict[str, Mapping[TopicPartition, int]] = {}
-        self._written_ends: Mapping[TopicPartition, LogEnd] | None = None
+        self._writer = CheckpointWriter(files, path)
         self._are_checkpoints_stale = False
         """They still name a partition whose data is gone: never to be taken for its successor's."""
         self.cluster_id = ""
@@ -294,7 +293,7 @@ class DataDirectory:
             if found is not None and found != topic_id:
                 self._set_aside(partition, f"of topic {id_text(found)}")
             if self._are_checkpoints_stale:
-                self._write_positions()
+                self._write_positions().result()
         return folder
 
     def size_bytes(self, partition: TopicPartition) -> int:
@@ -394,7 +393,7 @@ class DataDirectory:
             if one.report is not None:
                 self.ends.pop(one.partition, None)
         try:
-            self._write_positions()
+            self._write_positions().result()
         except OSError:
             path = join(self.path, layout.LOG_END_CHECKPOINT)
             if self.files.exists(path):
@@ -404,32 +403,51 @@ class DataDirectory:
 
     # Checkpoints and the end
 
-    def write_checkpoints(
+    def note_positions(
         self, logs: Mapping[TopicPartition, Log], high_watermarks: Mapping[TopicPartition, int]
     ) -> None:
-        """Write how far the open logs are, and keep what is known of the others. Raises OSError.
-
-        The log starts go first: a recovery point may rest on one (`Log.truncate_prefix`).
-        """
+        """Take over how far the open logs are; `write_checkpoints` writes it."""
         for partition, log in logs.items():
             self.recovery_points[partition] = log.checkpoint()
-            # its indexes are not on disk yet, so the log does not count as unchanged
-            self.ends.pop(partition, None)
+            if log.is_settled:
+                active = log.segments[-1]
+                self.ends[partition] = LogEnd(log.end_offset, active.base_offset, active.size_bytes)
+            else:
+                self.ends.pop(partition, None)
         self._note_log_starts(logs)
         self.high_watermarks.update(high_watermarks)
-        self._write_positions()
-        self._write_offsets(layout.HIGH_WATERMARK_CHECKPOINT, self.high_watermarks)
+
+    def write_checkpoints(self) -> Future[None]:
+        """Write how far the logs are, those that are not open included."""
+        return self._write_positions({layout.HIGH_WATERMARK_CHECKPOINT: self.high_watermarks})
 
     def note_clean(self, partition: TopicPartition, clean_offset: int) -> None:
         """Write down how far a log is compacted; not synced, it may get lost. Raises OSError."""
         self.clean_offsets[partition] = clean_offset
-        path = join(self.path, layout.CLEANER_CHECKPOINT)
-        write_offsets(self.files, path, self.clean_offsets, is_durable=False)
+        offsets = {layout.CLEANER_CHECKPOINT: self.clean_offsets}
+        self._writer.write(offsets, is_durable=False).result()
 
-    def write_log_starts(self, logs: Mapping[TopicPartition, Log]) -> None:
-        """Write where the open logs begin. Raises OSError."""
+    def write_log_starts(self, logs: Mapping[TopicPartition, Log]) -> Future[None]:
+        """Write where the open logs begin."""
         self._note_log_starts(logs)
-        self._write_offsets(layout.LOG_START_CHECKPOINT, self.log_start_offsets)
+        return self._writer.write({layout.LOG_START_CHECKPOINT: self.log_start_offsets})
+
+    def _write_positions(self, more: Mapping[str, Offsets] | None = None) -> Future[None]:
+        """The log starts go first: a recovery point may rest on one (`Log.truncate_prefix`)."""
+        offsets = {
+            layout.LOG_START_CHECKPOINT: self.log_start_offsets,
+            layout.RECOVERY_POINT_CHECKPOINT: self.recovery_points,
+            layout.CLEANER_CHECKPOINT: self.clean_offsets,
+        }
+        were_stale, self._are_checkpoints_stale = self._are_checkpoints_stale, False
+        written = self._writer.write(offsets | (dict(more or {})), self.ends)
+
+        def note_failure(done: Future[None]) -> None:
+            if were_stale and done.exception() is not None:
+                self._are_checkpoints_stale = True
+
+        written.add_done_callback(note_failure)
+        return written
 
     def _note_log_starts(self, logs: Mapping[TopicPartition, Log]) -> None:
         for partition, log in logs.items():
@@ -437,20 +455,6 @@ class DataDirectory:
                 self.log_start_offsets[partition] = log.log_start_offset
             else:
                 self.log_start_offsets.pop(partition, None)
-
-    def _write_positions(self) -> None:
-        self._write_offsets(layout.LOG_START_CHECKPOINT, self.log_start_offsets)
-        self._write_offsets(layout.RECOVERY_POINT_CHECKPOINT, self.recovery_points)
-        self._write_offsets(layout.CLEANER_CHECKPOINT, self.clean_offsets)
-        if self._written_ends != self.ends:
-            write_ends(self.files, join(self.path, layout.LOG_END_CHECKPOINT), self.ends)
-            self._written_ends = dict(self.ends)
-        self._are_checkpoints_stale = False
-
-    def _write_offsets(self, name: str, offsets: Mapping[TopicPartition, int]) -> None:
-        if self._written.get(name) != offsets:
-            write_offsets(self.files, join(self.path, name), offsets)
-            self._written[name] = dict(offsets)
 
     def close(
         self, logs: Mapping[TopicPartition, Log], high_watermarks: Mapping[TopicPartition, int]
@@ -466,12 +470,14 @@ class DataDirectory:
             except StorageFailed:
                 is_clean = False
         try:
-            self.write_checkpoints(logs, high_watermarks)
+            self.note_positions(logs, high_watermarks)
+            self.write_checkpoints().result()
             if is_clean:
                 marker = join(self.path, layout.CLEAN_SHUTDOWN)
                 write_atomically(self.files, marker, CLEAN_SHUTDOWN_TEXT)
         except OSError:
             is_clean = False
+        self._writer.close()
         self._release()
         return is_clean
 

@@ -32,6 +32,7 @@ class Durability:
         "_folder",
         "_is_durable",
         "_is_sync_asked",
+        "_syncing",
         "_syncing_from",
         "_unsynced",
         "_waiters",
@@ -63,6 +64,7 @@ class Durability:
         self._is_sync_asked = False
         self._closed_from = self._syncing_from = MAX_OFFSET
         """Where the first segment begins that was closed since the last sync began, and before."""
+        self._syncing: list[SyncPlan] = []
         self._flush_timer: Timer | None = None
         self.active = active
         """Its file is in every sync."""
@@ -71,6 +73,12 @@ class Durability:
         self.failure: str | None = None
         """Why the log is fenced or closed."""
         self.on_flushed: Callable[[], None] | None = None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether there is nothing to sync, and no sync under way."""
+        has_batches = self.end_offset > self.flushed_offset
+        return not (has_batches or self._unsynced or self._syncing)
 
     def configure(self, config: LogConfig) -> None:
         self._config = config
@@ -158,32 +166,45 @@ class Durability:
     # The flusher's side
 
     def begin_sync(self) -> SyncPlan | None:
-        """See `Syncable`."""
+        """See `Syncable`.
+
+        Where another sync is under way, this one takes along what that one has not brought home: it
+        may end first, and speaks for everything below its offset.
+        """
         self._is_sync_asked = False
-        is_pending = self.end_offset > self.flushed_offset or self._unsynced.files
-        if self.failure is not None or not is_pending:
+        active, has_batches = self.active, self.end_offset > self.flushed_offset
+        if self.failure is not None or not (has_batches or self._unsynced):
             return None
-        active = self.active
+        if has_batches:
+            self._unsynced.add(active.file)
+        for earlier in self._syncing:
+            self._unsynced.add(*earlier.files)
+            self._unsynced.add_folders(*earlier.folders)
         try:
-            plan = self._unsynced.plan(active.file, self.end_offset)
+            plan = self._unsynced.plan(self.end_offset)
         except OSError as failure:
             self.fence("sync", failure)
             return None
         active.remember(self.end_offset, active.size_bytes)
         self._syncing_from = min(self._syncing_from, self._closed_from)
         self._closed_from = MAX_OFFSET
+        self._syncing.append(plan)
         return plan
 
     def end_sync(self, plan: SyncPlan, failure: OSError | None) -> None:
         """See `Syncable`."""
+        self._syncing = [one for one in self._syncing if one is not plan]
         for file in plan.files:
             file.unpin()
+            if file is not self.active.file:  # nobody writes to it soon
+                file.close()
         if self.failure is not None:
             return
         if failure is not None:
             self.fence("sync", failure)
             return
-        self._syncing_from = MAX_OFFSET
+        if not self._syncing:
+            self._syncing_from = MAX_OFFSET
         if plan.up_to > self.flushed_offset:
             self.flushed_offset = plan.up_to
             assert plan.up_to <= self.end_offset, f"{self._folder}: {plan.up_to} was not written"

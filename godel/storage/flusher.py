@@ -48,6 +48,9 @@ class Unsynced:
         self.files: dict[File, None] = {}
         self.folders: dict[str, None] = dict.fromkeys(folders)
 
+    def __bool__(self) -> bool:
+        return bool(self.files or self.folders)
+
     def add(self, *files: File) -> None:
         self.files.update(dict.fromkeys(files))
 
@@ -58,9 +61,8 @@ class Unsynced:
         for file in files:
             self.files.pop(file, None)
 
-    def plan(self, active: File, up_to: int) -> SyncPlan:
-        """Hand out all of it and the active segment's file, pinned. Raises OSError."""
-        self.add(active)
+    def plan(self, up_to: int) -> SyncPlan:
+        """Hand out all of it, pinned. Raises OSError."""
         plan = SyncPlan(tuple(self.files), tuple(self.folders), up_to)
         pin(plan.files)
         self.files.clear()
@@ -96,6 +98,10 @@ LOGS_PER_ROUND = 64
 """A round pins the files of its logs: ten thousand at once would leave nobody a descriptor."""
 
 
+LOGS_AT_ONCE = 8
+"""So many one thread syncs in a row where many logs are flushed: the loop has its turn soon."""
+
+
 class Flusher:
     """One per process and event loop."""
 
@@ -129,6 +135,33 @@ class Flusher:
         if plan is not None:
             self.rounds += 1
             log.end_sync(plan, sync(self._files, plan))
+
+    async def flush_all(self, logs: Sequence[Syncable], *, threads: int) -> None:
+        """Sync many logs beside the rounds, several at a time: the disk takes them together."""
+        if self._files.is_inline:
+            for log in logs:
+                self.flush_now(log)
+            return
+        waiting = deque(logs)
+        loop = asyncio.get_running_loop()
+        with ThreadPoolExecutor(threads, "godel-flush-all") as executor:
+
+            async def work() -> None:
+                while waiting:
+                    plans: list[tuple[Syncable, SyncPlan]] = []
+                    while waiting and len(plans) < LOGS_AT_ONCE:
+                        log = waiting.popleft()
+                        self._asking.pop(log, None)
+                        if (plan := log.begin_sync()) is not None:
+                            plans.append((log, plan))
+                    done = await loop.run_in_executor(
+                        executor, _sync_all, self._files, [plan for _, plan in plans]
+                    )
+                    for (log, plan), failure in zip(plans, done, strict=True):
+                        log.end_sync(plan, failure)
+                    await asyncio.sleep(0)
+
+            await asyncio.gather(*(work() for _ in range(threads)))
 
     def forget(self, log: Syncable) -> None:
         """The log is closed: it no longer waits for a round."""

@@ -81,6 +81,8 @@ class Log:
         for segment in self._segments:
             if segment.next_offset > loaded.flushed_offset:
                 self.durability.add(*segment.data_files())
+        self._settled_offset = -1 if loaded.report.was_checked else self.end_offset
+        self._snapshot_position = 0
         self._is_closed = False
         self.is_swapping = False  # by compaction: nothing is deleted meanwhile
         self._active.roll_jitter_ms = self._jitter_ms()
@@ -98,7 +100,6 @@ class Log:
         was_clean: bool = False,
         recovery_point: int = 0,
         flushed_offset: int | None = None,
-        are_indexes_synced: bool = True,
         log_start_offset: int = 0,
         topic_id: TopicId | None = None,
         randomness: Randomness | None = None,
@@ -117,7 +118,6 @@ class Log:
             was_clean=was_clean,
             recovery_point=recovery_point,
             flushed_offset=flushed_offset,
-            are_indexes_synced=are_indexes_synced,
             log_start_offset=log_start_offset,
             now_ms=clock.now_ms(),
         )
@@ -153,6 +153,16 @@ class Log:
     @property
     def size_bytes(self) -> int:
         return self._size_bytes
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether all of it is on disk, indexes included."""
+        return self._settled_offset == self.end_offset and self.durability.is_idle
+
+    @property
+    def bytes_since_snapshot(self) -> int:
+        """What a start after a crash would read for the producers' state."""
+        return self._active.size_bytes - self._snapshot_position
 
     @property
     def failure(self) -> str | None:
@@ -234,6 +244,8 @@ class Log:
         self._segments.append(segment)
         self._bases.append(segment.base_offset)
         self._active = segment
+        self._settled_offset = -1
+        self._snapshot_position = 0
         self.durability.rolled(closing, segment, *indexes)
         return segment
 
@@ -443,41 +455,50 @@ class Log:
 
     def save_producers(self, producers: Sequence[ProducerEntry]) -> None:
         """See `PartitionLog.save_producers`."""
+        if self._sidecars.has_producers(self.end_offset):
+            return
         try:
             file = self._sidecars.write_producers(self.end_offset, producers, self._bases)
         except OSError as failure:
             raise self.durability.fence("snapshot", failure) from failure
         self.durability.add(file)
         self.durability.add_folders(self.folder)
+        self._snapshot_position = self._active.size_bytes
 
     # The end
 
     def checkpoint(self) -> int:
         """Write the indexes so far, for a quick recovery; return the recovery point."""
-        if self.failure is None:
+        if self.failure is None and not self.is_settled:
             try:
                 self._active.indexes.write()
             except OSError as failure:
                 self.durability.fence("index", failure)
         return self.durability.recovery_point
 
+    def finish(self) -> None:
+        """Write the indexes as a closed segment has them; they go with the next sync."""
+        if self.failure is None and not self.is_settled:
+            try:
+                self.durability.add(*self._active.indexes.finish())
+            except OSError as failure:
+                self.durability.fence("index", failure)
+
+    def settled(self, end_offset: int) -> None:
+        """All that was finished and not synced when the log ended there is on disk."""
+        if self.failure is None and end_offset == self.end_offset:
+            self._settled_offset = end_offset
+
     def close(self) -> None:
         """Sync, finish the indexes, let every file go. Raises `StorageFailed` when that fails."""
         if self._is_closed:
             return
         try:
-            self._finish()
+            self.finish()
+            self.durability.flush()
+            self.settled(self.end_offset)
         finally:
             self.abandon("the log is closed")
-
-    def _finish(self) -> None:
-        durability = self.durability
-        if durability.failure is None:
-            try:
-                durability.add(*self._active.indexes.finish())
-            except OSError as failure:
-                raise durability.fence("close", failure) from failure
-        durability.flush()
 
     def abandon(self, reason: str) -> None:
         """Let go of everything without a sync: the partition is deleted, or the log failed."""

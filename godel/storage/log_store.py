@@ -6,6 +6,7 @@ of the same name has left behind: it is set aside, never served as the new topic
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import struct
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -27,6 +28,9 @@ from godel.storage.log_config import LogConfig
 from godel.storage.recovery import Cut
 from godel.storage.recovery_run import recover_logs
 from godel.types import TopicId, TopicPartition
+
+CLOSING_THREADS = 16
+"""Syncs that wait for the disk together at the stop."""
 
 
 class LocalLogStore:
@@ -73,7 +77,6 @@ class LocalLogStore:
             was_clean=directory.was_clean or is_checked,
             recovery_point=recovery_point if checked_end is None else checked_end,
             flushed_offset=recovery_point if is_checked else None,
-            are_indexes_synced=directory.was_clean,
             log_start_offset=directory.log_start_offsets.get(partition, 0),
             topic_id=topic_id,
             randomness=self._randomness,
@@ -230,20 +233,39 @@ class LocalLogStore:
     async def save_log_starts(self) -> None:
         """See `LogStore.save_log_starts`."""
         try:
-            self._directory.write_log_starts(self._logs)
+            await asyncio.wrap_future(self._directory.write_log_starts(self._logs))
         except OSError as failure:
             raise StorageFailed(f"the log starts could not be written: {failure}") from failure
 
     async def checkpoint(self, high_watermarks: Mapping[TopicPartition, int]) -> None:
         """See `LogStore.checkpoint`."""
+        await self._settle(
+            [
+                log
+                for log in self._logs.values()
+                if log.end_offset == log.flushed_offset and not log.is_settled
+            ],
+            threads=1,
+        )
+        self._directory.note_positions(self._logs, high_watermarks)
         try:
-            self._directory.write_checkpoints(self._logs, high_watermarks)
+            await asyncio.wrap_future(self._directory.write_checkpoints())
         except OSError as failure:
             self._log.error("checkpoint_failed", reason=str(failure))
+
+    async def _settle(self, logs: Sequence[Log], *, threads: int) -> None:
+        """Have all of these logs on disk, indexes included: they need not be checked then."""
+        ends = [log.end_offset for log in logs]
+        for log in logs:
+            log.finish()
+        await self._flusher.flush_all([log.durability for log in logs], threads=threads)
+        for log, end_offset in zip(logs, ends, strict=True):
+            log.settled(end_offset)
 
     async def close(self, high_watermarks: Mapping[TopicPartition, int]) -> bool:
         """See `LogStore.close`."""
         self._cleaner.close()
+        await self._settle(list(self._logs.values()), threads=CLOSING_THREADS)
         return self._directory.close(self._logs, high_watermarks)
 
 

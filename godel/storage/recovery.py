@@ -173,13 +173,11 @@ def load(
     log_start_offset: int,
     now_ms: int,
     flushed_offset: int | None = None,
-    are_indexes_synced: bool = True,
     on_read: OnRead | None = None,
 ) -> LoadedLog:
     """Open a folder, or make it. Raises OSError.
 
     `flushed_offset`: with a recovery point that is the end of the log, how far that is durable.
-    `are_indexes_synced`: those of the last segment, too; else they are looked at closely once.
     `on_read` is told how many bytes are read for the check.
     """
     try:
@@ -219,8 +217,6 @@ def load(
     if not (was_clean and _trust(segments, recovery_point)):
         _recover(files, folder, loaded, recovery_point, config=config, on_read=on_read)
         _forget_later_snapshots(files, folder, loaded)
-    elif segments and not are_indexes_synced:
-        segments[-1].indexes.are_synced = False
     _settle(files, folder, config, loaded, now_ms)
     return loaded
 

@@ -249,7 +249,8 @@ def recover_one(files: Files, log: UncleanLog, now_ms: int, tally: Tally) -> Rec
 def settle_recovered(files: Files, folder: str, loaded: LoadedLog) -> None:
     """Write down what recovery has found and nobody would find again. Raises OSError."""
     end_offset = loaded.segments[-1].next_offset
-    loaded.segments[-1].indexes.write()
+    for file in loaded.segments[-1].indexes.finish():
+        file.sync()
     for segment in loaded.segments:
         segment.close()
     sidecars = SidecarFiles(files, folder, set())

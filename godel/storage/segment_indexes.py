@@ -33,7 +33,6 @@ class SegmentIndexes:
         "_offsets",
         "_times",
         "_unindexed_bytes",
-        "are_synced",
     )
 
     def __init__(self, files: Files, data: File, base_offset: int, *, interval_bytes: int) -> None:
@@ -45,8 +44,6 @@ class SegmentIndexes:
         self._times: TimeIndex | None = None
         self._largest: tuple[int, int] | None = None
         self._unindexed_bytes = 0
-        self.are_synced = True
-        """False: a power cut may have left any bytes in the files."""
 
     # Loading
 
@@ -86,8 +83,6 @@ class SegmentIndexes:
         return layout.beside_log(self._data.path, suffix)
 
     def _are_doubtful(self, offsets: OffsetIndex, times: TimeIndex, next_offset: int) -> bool:
-        if not self.are_synced and not (offsets.is_rising() and times.is_rising()):
-            return True
         size_bytes = self._data.size
         position = offsets.last_position
         limit = UNINDEXED_LIMIT_BYTES + self._interval_bytes
@@ -109,8 +104,6 @@ class SegmentIndexes:
         """The last entry of the time index without the rest of it."""
         if self._times is not None:
             return self._times.last
-        if not self.are_synced:
-            return None
         file = self._files.open(self._path(layout.TIME_INDEX))
         if file.size < TimeIndex.ENTRY.size or file.size % TimeIndex.ENTRY.size:
             return None
@@ -191,11 +184,15 @@ class SegmentIndexes:
     # Writing
 
     def finish(self) -> Sequence[File]:
-        """Write them as a closed segment has them; return their files."""
-        if not self.are_loaded:
+        """Write them as a closed segment has them; return the files worth syncing.
+
+        One without entries is not: when it is lost, nothing is.
+        """
+        if self._offsets is None or self._times is None:
             return ()
         self._note_timestamp()
-        return self.write()
+        self.write()
+        return [one.file for one in (self._offsets, self._times) if len(one)]
 
     def write(self) -> Sequence[File]:
         """Bring the files up to date; return them."""

@@ -57,8 +57,12 @@ class SidecarFiles:
                 try:
                     return offset, read_producers(self._files, self._folder, offset)
                 except (DamagedSnapshot, OSError):
-                    continue
+                    self._snapshots.discard(offset)
         return None
+
+    def has_producers(self, offset: int) -> bool:
+        """Whether there is a snapshot as of this offset."""
+        return offset in self._snapshots
 
     def write_producers(
         self, offset: int, producers: Sequence[ProducerEntry], bases: Collection[int]

@@ -58,7 +58,6 @@ def open_log(
             "was_clean",
             "recovery_point",
             "flushed_offset",
-            "are_indexes_synced",
             "log_start_offset",
             "topic_id",
             "randomness",

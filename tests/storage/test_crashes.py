@@ -77,7 +77,8 @@ class Run:
             self.promises.note(self.log)
 
     def checkpoint(self) -> None:
-        self.directory.write_checkpoints({PARTITION: self.log}, {PARTITION: self.log.end_offset})
+        self.directory.note_positions({PARTITION: self.log}, {PARTITION: self.log.end_offset})
+        self.directory.write_checkpoints().result()
 
     def close(self) -> None:
         self.save_producers()

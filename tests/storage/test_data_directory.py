@@ -251,7 +251,8 @@ def test_deleting_a_partition() -> None:
     directory = open_directory(files, clock=clock)
     log = open_partition(directory)
     append_values(log, 5)
-    directory.write_checkpoints({PARTITION: log}, {PARTITION: 5})
+    directory.note_positions({PARTITION: log}, {PARTITION: 5})
+    directory.write_checkpoints().result()
     log.abandon("deleted")
     directory.delete_partition(PARTITION, delay_ms=1000)
     assert directory.partitions() == []
@@ -259,7 +260,8 @@ def test_deleting_a_partition() -> None:
     directory.delete_partition(PARTITION, delay_ms=1000)
     log = open_partition(directory)
     assert log.end_offset == 0
-    directory.write_checkpoints({PARTITION: log}, {})
+    directory.note_positions({PARTITION: log}, {})
+    directory.write_checkpoints().result()
     assert directory.high_watermarks == {}
     clock.advance(1000)
     assert files.list_folders("data") == ["topic-0"]
@@ -280,7 +282,8 @@ def test_a_folder_of_another_topic_is_set_aside() -> None:
     directory = open_directory(files)
     log = open_partition(directory)
     append_values(log, 5)
-    directory.write_checkpoints({PARTITION: log}, {PARTITION: 5})
+    directory.note_positions({PARTITION: log}, {PARTITION: 5})
+    directory.write_checkpoints().result()
     log.abandon("test")
     folder = directory.partition_folder(PARTITION, OTHER_ID)
     assert not files.exists(folder)

@@ -78,3 +78,27 @@ async def test_a_cached_log_turned_durable_is_synced() -> None:
     log.configure(open_log(FaultyFiles(), "other").config)
     await turns()
     assert log.flushed_offset == 1
+
+
+async def test_a_sync_that_overtakes_another_speaks_for_its_files_too() -> (
+    None
+):
+    log = open_log(FaultyFiles(), write_caching=True)
+    while len(log.segments) < 2:
+        append_values(log, 1, size=90)
+    durability, closed = log.durability, log.segments[0].file
+    first = durability.begin_sync()
+    append_values(log, 1)
+    second = durability.begin_sync()
+    assert first is not None
+    assert second is not None
+    assert closed in first.files
+    assert closed in second.files
+    assert set(first.folders) <= set(second.folders)
+    durability.end_sync(second, None)
+    assert log.flushed_offset == log.end_offset
+    assert not durability.is_idle
+    assert durability.recovery_point == 0
+    durability.end_sync(first, None)
+    assert durability.is_idle
+    assert durability.recovery_point == log.end_offset

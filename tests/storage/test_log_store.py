@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import structlog
 from structlog.testing import capture_logs
@@ -10,11 +12,12 @@ from godel.config.topic import topic_config
 from godel.errors import StorageFailed
 from godel.storage.data_directory import DataDirectory
 from godel.storage.faulty_files import FaultyFiles, Kind
+from godel.storage.files import RealFiles
 from godel.storage.flusher import Flusher
 from godel.storage.log_store import LocalLogStore, log_config
 from godel.storage.memory_files import MemoryFiles
 from godel.types import TopicPartition
-from tests.storage.harness import NOW_MS, append_values
+from tests.storage.harness import NOW_MS, append, append_values, batch_of
 
 pytestmark = pytest.mark.anyio
 
@@ -228,3 +231,84 @@ async def test_a_full_disk_does_not_keep_recovered_logs_from_being_read() -> Non
     ]
     assert not files.exists("data/log-end-checkpoint")
     assert store.open(PARTITION, TOPIC_ID, config).end_offset >= 3
+
+
+async def test_only_a_log_that_is_on_disk_with_its_indexes_counts_as_unchanged() -> None:
+    """The last batches' timestamps are in no index entry before the log is finished."""
+    files = FaultyFiles()
+    config = topic_config(BrokerConfig(), {"index.interval.bytes": "200"})
+    store = open_store(files)
+    log = store.open(PARTITION, TOPIC_ID, config)
+    for number in range(20):
+        append(log, batch_of([b"x" * 90], timestamps=[NOW_MS + number]))
+    log.flush()
+    assert not log.is_settled
+    await store.checkpoint({})
+    assert log.is_settled
+    files = files.after_crash()
+    store = open_store(files)
+    await store.recover({PARTITION: config}, threads=2)
+    log = store.open(PARTITION, TOPIC_ID, config)
+    found = log.max_timestamp(upper_bound=20)
+    assert found is not None
+    assert (found.offset, found.timestamp_ms) == (19, NOW_MS + 19)
+    append(log, batch_of([b"x"]))
+    assert not log.is_settled
+    await store.checkpoint({})
+    assert log.end_offset == 21
+    log.flush()
+    await store.checkpoint({})
+    assert log.is_settled
+    log.roll()
+    assert not log.is_settled
+
+
+async def test_an_empty_log_that_was_stopped_is_durable_when_it_is_written_to_later() -> None:
+    files, config = FaultyFiles(), topic_config(BrokerConfig(), {})
+    store = open_store(files)
+    store.open(PARTITION, TOPIC_ID, config)
+    await store.close({})
+    store = open_store(files)
+    log = store.open(PARTITION, TOPIC_ID, config)
+    append_values(log, 1)
+    log.flush()
+    store = open_store(files.after_crash())
+    await store.recover({PARTITION: config}, threads=2)
+    assert store.open(PARTITION, TOPIC_ID, config).end_offset == 1
+
+
+async def test_many_logs_are_synced_together_at_the_stop(tmp_path: Path) -> None:
+    files, config = RealFiles(max_open=100), topic_config(BrokerConfig(), {})
+    clock, randomness, flusher = ManualClock(NOW_MS), Randomness(1), Flusher(files)
+
+    def opened() -> LocalLogStore:
+        path = str(tmp_path)
+        directory = DataDirectory.open(path, files=files, clock=clock, randomness=randomness)
+        assert directory.was_clean
+        return LocalLogStore(
+            directory,
+            flusher=flusher,
+            clock=clock,
+            randomness=randomness,
+            log=structlog.get_logger(),
+        )
+
+    store = opened()
+    partitions = [TopicPartition("topic", number) for number in range(300)]
+    for partition in partitions:
+        append_values(store.open(partition, TOPIC_ID, config), 2)
+    assert await store.close({})
+    await flusher.close()
+    assert files.open_count == 0
+    store = opened()
+    assert {store.open(one, TOPIC_ID, config).end_offset for one in partitions} == {2}
+    assert await store.close({})
+
+
+async def test_a_log_that_cannot_be_synced_at_the_stop_makes_it_unclean() -> None:
+    files, config = FaultyFiles(), topic_config(BrokerConfig(), {})
+    store = open_store(files)
+    append_values(store.open(PARTITION, TOPIC_ID, config), 2)
+    append_values(store.open(TopicPartition("topic", 1), TOPIC_ID, config), 2)
+    files.fail(lambda operation: operation.kind is Kind.SYNC and "topic-1" in operation.path)
+    assert not await store.close({})

@@ -222,21 +222,6 @@ def test_a_snapshot_of_batches_that_are_gone_is_not_taken_for_their_successors()
     assert log.latest_producers() == (0, [])
 
 
-def test_indexes_that_a_power_cut_may_have_torn_are_looked_at_closely() -> None:
-    files, log = written(40, segment_bytes=1 << 20)
-    log.checkpoint()
-    path = log.segments[0].path(".index")
-    entries = files.size(path) // 8
-    assert entries > 6
-    damage(files, path, lambda data: data.__setitem__(slice(16, 32), bytes(16)))
-    known = {"was_clean": True, "recovery_point": 40, "segment_bytes": 1 << 20}
-    trusting = open_log(files, **known)
-    assert trusting.segments[0].offset_index.entry(2) == (0, 0)
-    log = open_log(files, are_indexes_synced=False, **known)
-    assert log.segments[0].offset_index.is_rising()
-    assert len(log.segments[0].offset_index) == entries
-
-
 def test_all_that_stands_behind_damage_in_several_segments_is_kept_aside() -> None:
     files, log = written(60)
     segments = list(log.segments)

@@ -1,0 +1,68 @@
+"""Writes a data directory's checkpoint files in a worker thread, one set after the other.
+
+Each file is two syncs; on the event loop every client would wait for them. Who needs a file to be
+there waits for the future: on the loop, or where nothing else may happen meanwhile, right there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from godel.storage import layout
+from godel.storage.checkpoint import LogEnd, write_ends, write_offsets
+from godel.storage.files import Files, join
+from godel.types import TopicPartition
+
+Offsets = Mapping[TopicPartition, int]
+Ends = Mapping[TopicPartition, LogEnd]
+
+
+class CheckpointWriter:
+    """Of one `DataDirectory`, which owns this. Files in memory are written on the spot."""
+
+    def __init__(self, files: Files, folder: str) -> None:
+        self._files = files if files.is_inline else files.another()
+        self._folder = folder
+        self._executor: ThreadPoolExecutor | None = None
+        self._written: dict[str, Offsets | Ends] = {}
+        """What the files hold. Used where they are written only."""
+
+    def write(
+        self, offsets: Mapping[str, Offsets], ends: Ends | None = None, *, is_durable: bool = True
+    ) -> Future[None]:
+        """Write files of these names in their order, and `ends`; they are copied before it returns.
+
+        A file that would not change is left as it is. The future raises OSError.
+        """
+        wanted = {name: dict(each) for name, each in offsets.items()}
+        wanted_ends = None if ends is None else dict(ends)
+        if not self._files.is_inline:
+            if self._executor is None:
+                self._executor = ThreadPoolExecutor(1, "godel-checkpoints")
+            return self._executor.submit(self._write, wanted, wanted_ends, is_durable)
+        done: Future[None] = Future()
+        try:
+            self._write(wanted, wanted_ends, is_durable)
+        except Exception as failure:  # noqa: BLE001  # whoever waits gets it, as from a thread
+            done.set_exception(failure)
+        else:
+            done.set_result(None)
+        return done
+
+    def _write(self, offsets: Mapping[str, Offsets], ends: Ends | None, is_durable: bool) -> None:
+        for name, wanted in offsets.items():
+            if self._written.get(name) != wanted:
+                path = join(self._folder, name)
+                write_offsets(self._files, path, wanted, is_durable=is_durable)
+                if is_durable:
+                    self._written[name] = wanted
+        if ends is not None and self._written.get(layout.LOG_END_CHECKPOINT) != ends:
+            write_ends(self._files, join(self._folder, layout.LOG_END_CHECKPOINT), ends)
+            self._written[layout.LOG_END_CHECKPOINT] = ends
+
+    def close(self) -> None:
+        """End the thread, after what it was asked for."""
+        if self._executor is not None:
+            self._executor.shutdown(wait=True)
+            self._executor = None
