@@ -35,7 +35,7 @@ def collect(
     found: list[AbortedTransaction] = []
     for segment in islice(segments, number, None):
         if segment.transactions is not None:
-            index = sound_index(segments, segment, segment.transactions, snapshots)
+            index = _sound_index(segments, segment, segment.transactions, snapshots)
             for entry in index.entries(index.find(start)):
                 if entry.first_offset < upper_bound:
                     found.append(entry)
@@ -44,7 +44,14 @@ def collect(
     return found
 
 
-def sound_index(
+def mend(segments: Sequence[Segment], some: Sequence[Segment], snapshots: Snapshots) -> None:
+    """Make those indexes of some of a log's segments anew that are not sound. Raises as above."""
+    for segment in some:
+        if segment.transactions is not None:
+            _sound_index(segments, segment, segment.transactions, snapshots)
+
+
+def _sound_index(
     segments: Sequence[Segment], segment: Segment, index: TransactionIndex, snapshots: Snapshots
 ) -> TransactionIndex:
     """The index of a segment, made anew if what an earlier run has left is not sound."""

@@ -82,7 +82,6 @@ class Log:
             if segment.next_offset > loaded.flushed_offset:
                 self.durability.add(*segment.data_files())
         self._settled_offset = -1 if loaded.report.was_checked else self.end_offset
-        self._snapshot_position = 0
         self._is_closed = False
         self.is_swapping = False  # by compaction: nothing is deleted meanwhile
         self._active.roll_jitter_ms = self._jitter_ms()
@@ -158,11 +157,6 @@ class Log:
     def is_settled(self) -> bool:
         """Whether all of it is on disk, indexes included."""
         return self._settled_offset == self.end_offset and self.durability.is_idle
-
-    @property
-    def bytes_since_snapshot(self) -> int:
-        """What a start after a crash would read for the producers' state."""
-        return self._active.size_bytes - self._snapshot_position
 
     @property
     def failure(self) -> str | None:
@@ -245,7 +239,6 @@ class Log:
         self._bases.append(segment.base_offset)
         self._active = segment
         self._settled_offset = -1
-        self._snapshot_position = 0
         self.durability.rolled(closing, segment, *indexes)
         return segment
 
@@ -346,14 +339,7 @@ class Log:
     def mend_transaction_indexes(self, segments: Sequence[Segment]) -> None:
         """Before their entries are copied: make those anew that cannot be right."""
         with self._reading():
-            for segment in segments:
-                if segment.transactions is not None:
-                    aborted.sound_index(
-                        self._segments,
-                        segment,
-                        segment.transactions,
-                        self._sidecars.latest_producers,
-                    )
+            aborted.mend(self._segments, segments, self._sidecars.latest_producers)
 
     def _number_of(self, offset: int) -> int:
         """Which segment an offset lies in."""
@@ -463,7 +449,6 @@ class Log:
             raise self.durability.fence("snapshot", failure) from failure
         self.durability.add(file)
         self.durability.add_folders(self.folder)
-        self._snapshot_position = self._active.size_bytes
 
     # The end
 

@@ -80,9 +80,7 @@ async def test_a_cached_log_turned_durable_is_synced() -> None:
     assert log.flushed_offset == 1
 
 
-async def test_a_sync_that_overtakes_another_speaks_for_its_files_too() -> (
-    None
-):
+async def test_a_sync_that_overtakes_another_speaks_for_its_files_too() -> None:
     log = open_log(FaultyFiles(), write_caching=True)
     while len(log.segments) < 2:
         append_values(log, 1, size=90)
