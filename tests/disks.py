@@ -67,7 +67,7 @@ class LoopExecutor:
         self._given: deque[Callable[[], None]] = deque()
 
     def submit(self, work: Callable[..., Any], *arguments: object) -> Future[Any]:
-        future: Future[Any] = Future()
+        future = _LoopFuture(self)
 
         def carry_out() -> None:
             try:
@@ -89,3 +89,22 @@ class LoopExecutor:
     def shutdown(self, *, wait: bool = True) -> None:
         while self._given:
             self._given.popleft()()
+
+    def __enter__(self) -> LoopExecutor:
+        return self
+
+    def __exit__(self, *_raised: object) -> None:
+        self.shutdown()
+
+
+class _LoopFuture(Future[Any]):
+    """Whoever waits for it right there has the work done right there."""
+
+    def __init__(self, executor: LoopExecutor) -> None:
+        super().__init__()
+        self._executor = executor
+
+    def result(self, timeout: float | None = None) -> Any:
+        if not self.done():
+            self._executor.shutdown()
+        return super().result(timeout)

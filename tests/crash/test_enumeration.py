@@ -33,6 +33,7 @@ async def test_a_power_cut_at_any_moment_breaks_no_promise(
 ) -> None:
     """Every other history with syncs and compactions between the requests, as with real files."""
     monkeypatch.setattr("godel.storage.flusher.ThreadPoolExecutor", LoopExecutor)
+    monkeypatch.setattr("godel.storage.checkpoint_writer.ThreadPoolExecutor", LoopExecutor)
     monkeypatch.setattr("godel.storage.cleaner.ThreadPoolExecutor", LoopExecutor)
     lives = Enumeration(SEED * 1000 + number, share=0.3, is_inline=number % 2 == 0)
     await lives.run(states=STATES)
