@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import struct
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 
 from structlog.typing import FilteringBoundLogger
 
@@ -233,7 +234,7 @@ class LocalLogStore:
     async def save_log_starts(self) -> None:
         """See `LogStore.save_log_starts`."""
         try:
-            await asyncio.wrap_future(self._directory.write_log_starts(self._logs))
+            await _written(self._directory.write_log_starts(self._logs))
         except OSError as failure:
             raise StorageFailed(f"the log starts could not be written: {failure}") from failure
 
@@ -249,7 +250,7 @@ class LocalLogStore:
         )
         self._directory.note_positions(self._logs, high_watermarks)
         try:
-            await asyncio.wrap_future(self._directory.write_checkpoints())
+            await _written(self._directory.write_checkpoints())
         except OSError as failure:
             self._log.error("checkpoint_failed", reason=str(failure))
 
@@ -267,6 +268,14 @@ class LocalLogStore:
         self._cleaner.close()
         await self._settle(list(self._logs.values()), threads=CLOSING_THREADS)
         return self._directory.close(self._logs, high_watermarks)
+
+
+async def _written(checkpoints: Future[None]) -> None:
+    """Those of files in memory are written already, and then nobody else has a turn."""
+    if checkpoints.done():
+        checkpoints.result()
+    else:
+        await asyncio.wrap_future(checkpoints)
 
 
 def log_config(config: TopicConfig) -> LogConfig:
