@@ -3,7 +3,8 @@
 For the suites of `make compat`:
 - the Python clients and their codecs: pyproject.toml's dependency group "compat", by pip;
 - kcat: by apt-get, where that exists and we are root;
-- the jars of Kafka's tools, Connect and Streams: by Maven, into .cache/ (or where KAFKA_LIBS says).
+- the jars of Kafka's tools, Connect and Streams, and of a broker of Kafka 3: by Maven, into .cache/
+  (or where KAFKA_LIBS and KAFKA_LIBS_OLDER say).
 
 With --all, for every other client as well:
 - kafka-python 2.0 and quixstreams, which want other versions: environments in .cache/clients;
@@ -68,6 +69,20 @@ def kafka_tools() -> bool:
     return True
 
 
+def older_kafka() -> bool:
+    """Apache Kafka 3, whose data are imported."""
+    if jars.libraries(jars.OLDER).is_dir():
+        return True
+    if shutil.which("mvn") is None or shutil.which("java") is None:
+        print("Java or Maven is missing; the import of Kafka's data cannot be tested")
+        return False
+    try:
+        jars.fetch_older()
+    except subprocess.CalledProcessError:
+        return False
+    return True
+
+
 def java_client(version: str) -> bool:
     if clients.jars(version).is_dir():
         return True
@@ -115,6 +130,7 @@ def rust_crates() -> bool:
 
 def main() -> int:
     done = {"Python clients": python_clients(), "kcat": kcat(), "Kafka's tools": kafka_tools()}
+    done["Kafka 3"] = older_kafka()
     if "--all" in sys.argv[1:]:
         done |= other_clients()
     for what, is_there in done.items():

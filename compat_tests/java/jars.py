@@ -16,6 +16,8 @@ NEEDED = (
     *("log4j-core", "log4j-slf4j-impl"),
 )
 CACHE = HERE.parents[1] / ".cache" / "kafka-tools"
+OLDER = "3.9.1"
+"""The last Kafka before 4 that can be had; only its broker is needed."""
 
 
 def folder() -> Path:
@@ -37,4 +39,22 @@ def fetch() -> None:
         check=True,
     )
     shutil.rmtree(target, ignore_errors=True)
+    partial.rename(target)
+
+
+def libraries(version: str) -> Path:
+    """The jars that a broker of `version` is started from."""
+    if version != OLDER:
+        return folder()
+    given = os.environ.get("KAFKA_LIBS_OLDER")
+    return Path(given) if given else CACHE.with_name(f"kafka-broker-{OLDER}")
+
+
+def fetch_older() -> None:
+    target = libraries(OLDER)
+    partial = target.with_name(target.name + ".part")
+    shutil.rmtree(partial, ignore_errors=True)
+    goal = "dependency:copy-dependencies"
+    where = ("-f", str(HERE / "broker.pom.xml"), f"-Dkafka={OLDER}", f"-DoutputDirectory={partial}")
+    subprocess.run(["mvn", "-q", "-B", *where, goal], check=True)
     partial.rename(target)

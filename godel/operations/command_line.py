@@ -1,6 +1,7 @@
 """What an operator does to a data directory, as subcommands of `godel-broker`.
 
     godel-broker verify DATA [--repair] [--output json]
+    godel-broker import DIR... --data DATA
 
 Exit status: 0 everything is sound, 1 problems were found (and remain), 2 it could not be done. The
 answer goes to standard output, progress and what went wrong to standard error.
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -25,13 +27,15 @@ from godel.metadata.records import CorruptRecord
 from godel.metadata.sqlite_store import SqliteStore, StoreUnusable
 from godel.metadata.store import StoreUnavailable
 from godel.operations.findings import Tally
+from godel.operations.kafka_import import import_kafka
 from godel.operations.progress import Progress, size_text
-from godel.operations.repair import recover
+from godel.operations.repair import recover, telling_log
 from godel.operations.verification import data_bytes, verify
 from godel.storage import layout
 from godel.storage.data_directory import DataDirectory, DataDirectoryError
 from godel.storage.files import RealFiles, join
 
+DEFAULT_DATA = "./data"
 SOUND, PROBLEMS, COULD_NOT_RUN = 0, 1, 2
 
 
@@ -60,6 +64,16 @@ def parser() -> argparse.ArgumentParser:
     )
     verifying.add_argument("--output", choices=["text", "json"], default="text")
     verifying.set_defaults(run=run_verify)
+    importing = commands.add_parser(
+        "import",
+        help="take over the data of Apache Kafka",
+        description="Copy the data of a stopped Apache Kafka (3 or 4) into a new data directory.",
+    )
+    importing.add_argument("sources", metavar="DIR", nargs="+", help="Kafka's log.dirs")
+    importing.add_argument(
+        "--data", metavar="DATA", default=DEFAULT_DATA, help="the new directory (./data)"
+    )
+    importing.set_defaults(run=run_import)
     return described
 
 
@@ -147,14 +161,53 @@ def node_id_of(files: RealFiles, path: str) -> int:
         raise DataDirectoryError(f"{marker} is damaged; restore it from a backup") from damage
 
 
+# -- import ----------------------------------------------------------------------------------------
+
+
+async def run_import(options: argparse.Namespace) -> int:
+    told, tally, target = progress("copied"), Tally(), str(options.data)
+    identity = await import_kafka(
+        RealFiles(),
+        options.sources,
+        target,
+        lambda: SqliteStore.open(Path(target, layout.METADATA_SQLITE)),
+        tally=tally,
+        clock=SystemClock(),
+        randomness=Randomness(),
+        log=telling_log(lambda _line: None),  # it is in the findings
+        expect=told.expect,
+        on_progress=told.advance,
+    )
+    status = conclude(tally, told)
+    node = "" if identity.node_id == 1 else f" --set node.id={identity.node_id}"
+    print(f"start it with: godel-broker --data {shlex.quote(target)}{node}", file=sys.stderr)
+    return status
+
+
+def conclude(tally: Tally, told: Progress) -> int:
+    """Print what became of a copy; the exit status."""
+    told.clear()
+    for finding in tally.findings:
+        print(finding)
+    print(f"{tally.partitions} partitions, {size_text(tally.size_bytes)}: {verdict(tally)}")
+    return SOUND if tally.is_sound else PROBLEMS
+
+
+# -- what was found --------------------------------------------------------------------------------
+
+
 def print_text(tally: Tally) -> None:
     for finding in tally.findings:
         print(finding)
-    problems = sum(1 for _ in tally.problems())
     print(
         f"{tally.partitions} partitions, {tally.segments} segments, {tally.batches} batches, "
-        f"{size_text(tally.size_bytes)}: {f'{problems} problems' if problems else 'sound'}"
+        f"{size_text(tally.size_bytes)}: {verdict(tally)}"
     )
+
+
+def verdict(tally: Tally) -> str:
+    problems = sum(1 for _ in tally.problems())
+    return f"{problems} problems" if problems else "sound"
 
 
 def print_json(tally: Tally) -> None:

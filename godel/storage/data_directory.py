@@ -130,10 +130,14 @@ class DataDirectory:
         names = {*self.files.list_files(self.path), *self.files.list_folders(self.path)}
         if layout.GODEL_JSON in names:
             return
+        if layout.UNFINISHED in names:
+            raise DataDirectoryError(
+                f"{self.path} was being filled by an import, a backup or a restore that did not "
+                "come to its end; run that again, or empty the directory"
+            )
         if layout.META_PROPERTIES in names:
             raise DataDirectoryError(
-                f"{self.path} is a data directory of Apache Kafka, which this release cannot take "
-                "over yet (`godel-broker import` will); choose another directory with --data"
+                f"{self.path} is Apache Kafka's; copy it with `godel-broker import {self.path}`"
             )
         foreign = sorted(names - UNREMARKABLE)
         if foreign:

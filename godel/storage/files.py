@@ -14,13 +14,14 @@ import contextlib
 import errno
 import os
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from godel.types import Buffer
 
 DEFAULT_MAX_OPEN = 4096
 FEWEST_OPEN = 16
+COPY_BYTES = 1 << 20
 
 
 class File(Protocol):
@@ -128,6 +129,17 @@ class Files(Protocol):
 
     def lock(self, path: str) -> FileLock:
         """Lock a file against every other lock of it; BlockingIOError when it is held."""
+        ...
+
+    def lock_out_kafka(self, path: str) -> FileLock:
+        """Lock an existing file against a JVM's lock of it; BlockingIOError when one holds it."""
+        ...
+
+    def copy(self, source: str, target: str, on_copied: Callable[[int], object]) -> None:
+        """Copy a file as it is now, durably but for the name; `on_copied` hears of the bytes.
+
+        The source needs to be readable only. What `target` held before is gone.
+        """
         ...
 
 
@@ -381,3 +393,23 @@ class RealFiles:
             os.close(descriptor)
             raise
         return RealLock(descriptor)
+
+    def lock_out_kafka(self, path: str) -> RealLock:
+        import fcntl  # as above
+
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fcntl.lockf(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError as failure:
+            os.close(descriptor)
+            raise BlockingIOError(failure.errno, "locked", path) from failure
+        return RealLock(descriptor)
+
+    def copy(self, source: str, target: str, on_copied: Callable[[int], object]) -> None:
+        with open(source, "rb", buffering=0) as given, open(target, "wb", buffering=0) as made:
+            while data := given.read(COPY_BYTES):
+                view = memoryview(data)
+                while view:
+                    view = view[made.write(view) or 0 :]
+                on_copied(len(data))
+            os.fsync(made.fileno())

@@ -6,7 +6,7 @@ A sync costs nothing and means nothing here; what a power cut would take is the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from godel.storage.files import UNKNOWN_SPACE, Space
 from godel.types import Buffer
@@ -181,6 +181,19 @@ class MemoryFiles:
             raise BlockingIOError(11, "locked", path)
         node.is_locked = True
         return MemoryLock(node)
+
+    def lock_out_kafka(self, path: str) -> MemoryLock:
+        self.file_node(path, create=False)
+        return self.lock(path)
+
+    def copy(self, source: str, target: str, on_copied: Callable[[int], object]) -> None:
+        data = self.read(source)
+        file = self.open(target)
+        file.truncate(0)
+        file.append((data,), len(data))
+        file.sync()
+        file.close()
+        on_copied(len(data))
 
     # What `FaultyFiles` watches: the three ways in which a folder changes.
 

@@ -10,6 +10,7 @@ import pytest
 
 from godel.clock import ManualClock
 from godel.daemon import main
+from godel.storage.memory_files import MemoryFiles
 from godel.testing import Broker
 from tests.operations.directories import (
     SETTINGS,
@@ -18,6 +19,7 @@ from tests.operations.directories import (
     segments,
     used_directory,
 )
+from tests.operations.kafka import write_kafka, write_out
 from tests.wire import Client, batch, values_of
 
 SOUND, PROBLEMS, COULD_NOT_RUN = 0, 1, 2
@@ -123,3 +125,18 @@ def test_repair_makes_anew_what_can_be_derived(
         assert damaged.read_bytes() == before
     with Broker(SETTINGS, data=data, clock=ManualClock()) as broker, Client(broker) as client:
         assert client.list_offset("t", -1).offset == 120
+
+
+def test_kafkas_data_are_imported_and_verified(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    kafka, target = tmp_path / "kafka", tmp_path / "new" / "data"
+    write_kafka(memory := MemoryFiles())
+    write_out(memory, tmp_path)
+    assert main(["import", str(kafka), "--data", str(target)]) == SOUND
+    captured = capsys.readouterr()
+    assert captured.out.splitlines()[-1].startswith("3 partitions, ")
+    assert f"start it with: godel-broker --data {target} --set node.id=5" in captured.err
+    assert verify(capsys, target)[0] == SOUND
+    assert main(["import", str(kafka), "--data", str(target)]) == COULD_NOT_RUN
+    assert "has a broker's data already" in capsys.readouterr().err

@@ -26,9 +26,7 @@ class Writer:
         self.open = OpenTransactions()
 
     def data(self, producer_id: int) -> int:
-        offset = append(
-            self.log, transactional("value", producer_id=producer_id, key=f"{producer_id}")
-        )
+        offset = append(self.log, transactional("value", producer_id=producer_id))
         self.open.begin(producer_id, offset)
         return offset
 
@@ -53,8 +51,8 @@ class Writer:
         self.log.roll()
 
 
-def three_segments(log: Log) -> Writer:
-    """Producer 1 aborts over all of them, 2 and 3 inside, 4 commits and begins again."""
+def three_segments(log: Log) -> None:
+    """Producer 1 aborts over all of them, 2 and 3 inside, 4 commits."""
     writer = Writer(log)
     writer.data(1)  # 0
     writer.data(2)
@@ -68,7 +66,6 @@ def three_segments(log: Log) -> Writer:
     writer.end(1, ABORT)  # 7
     writer.data(4)
     log.flush()
-    return writer
 
 
 ALL = [

@@ -149,3 +149,26 @@ def test_the_volume(door: tuple[Files, str]) -> None:
     assert files.absolute(folder) == folder
     with pytest.raises(FileNotFoundError):
         files.space(join(folder, "no", "folder"))
+
+
+def test_a_copy_is_what_the_file_is_now(door: tuple[Files, str]) -> None:
+    files, folder = door
+    source, target = f"{folder}/source", f"{folder}/target"
+    for path, data in ((source, b"a" * 3000), (target, b"what was there before" * 300)):
+        file = files.open(path)
+        file.append((data,), len(data))
+        file.close()
+    heard: list[int] = []
+    files.copy(source, target, heard.append)
+    assert files.read(target) == files.read(source) == b"a" * 3000
+    assert sum(heard) == 3000
+    with pytest.raises(FileNotFoundError):
+        files.copy(f"{folder}/none", target, heard.append)
+
+
+def test_kafkas_lock_is_of_a_file_that_is_there(door: tuple[Files, str]) -> None:
+    files, folder = door
+    with pytest.raises(FileNotFoundError):
+        files.lock_out_kafka(f"{folder}/.lock")
+    files.open(f"{folder}/.lock").sync()
+    files.lock_out_kafka(f"{folder}/.lock").close()
