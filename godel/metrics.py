@@ -121,6 +121,10 @@ class Metrics:
             "godel_frames_oversized_total",
             "Requests refused because their size was negative or above the limit.",
         )
+        self.corrupt_reads = self._counter(
+            "godel_corrupt_reads_total",
+            "Partitions of Fetch requests that met a damaged batch: CORRUPT_MESSAGE.",
+        )
         self.compactions = self._counters(
             "godel_compactions_total",
             "Compactions of partitions; one that failed leaves its partition out until restart.",

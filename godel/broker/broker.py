@@ -61,6 +61,8 @@ class Broker:
         )
         self.is_stopping = False
         self._partitions: dict[str, list[Partition]] = {}
+        self._corruptions: dict[TopicPartition, str] = {}
+        """What was reported last of each partition with damage."""
         self.groups = open_group_coordinator(
             lambda: self._partitions.get(CONSUMER_OFFSETS, ()),
             config=self.config,
@@ -200,6 +202,20 @@ class Broker:
             if before.get(name) is not topic:
                 self._follow(topic)
 
+    def corruption_met(self, partition: TopicPartition, fetch_offset: int, met: ApiError) -> None:
+        """A client was told CORRUPT_MESSAGE. It will ask again: the log says it once."""
+        self.metrics.corrupt_reads.add()
+        reason = met.message or ""
+        if self._corruptions.get(partition) != reason:
+            self._corruptions[partition] = reason
+            self.log.error(
+                "corrupt_batch_read",
+                partition=str(partition),
+                fetch_offset=fetch_offset,
+                reason=reason,
+                consequence="consumers cannot read past it",
+            )
+
     def _report_failure(self, partition: TopicPartition, reason: str) -> None:
         self.log.error(
             "partition_fenced",
@@ -211,6 +227,7 @@ class Broker:
     def _drop(self, topic: TopicImage) -> None:
         for partition in self._partitions.pop(topic.name, ()):
             partition.close()
+            self._corruptions.pop(partition.id, None)
             self.logs.delete(partition.id, topic.config)
         if topic.name == CONSUMER_OFFSETS:
             self.groups.unload()

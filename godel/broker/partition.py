@@ -37,7 +37,7 @@ from godel.records.partition_log import (
     TimestampOffset,
 )
 from godel.records.transactions import AbortedTransaction
-from godel.records.validation import ProduceRules, check_produced
+from godel.records.validation import ProduceRules, check_produced, verified
 from godel.types import Buffer, TopicId, TopicPartition
 
 NO_TIMESTAMP = -1
@@ -323,9 +323,18 @@ class Partition:
     # -- reading ------------------------------------------------------------------------------
 
     def read(
-        self, offset: int, max_bytes: int, *, committed_only: bool, at_least_one: bool
+        self,
+        offset: int,
+        max_bytes: int,
+        *,
+        committed_only: bool,
+        at_least_one: bool,
+        verify: bool = False,
     ) -> LogSlice:
-        """Whole batches from the one that contains `offset`, as far as they are visible."""
+        """Whole batches from the one that contains `offset`, as far as they are visible.
+
+        `verify`: check every CRC, and give what lies before the first batch that is damaged.
+        """
         log = self.log
         if offset < self.log_start_offset or offset > log.end_offset:
             raise ApiError(ErrorCode.OFFSET_OUT_OF_RANGE)
@@ -334,6 +343,8 @@ class Partition:
             return EMPTY_SLICE
         try:
             found = log.read(offset, max_bytes, upper_bound=upper_bound, at_least_one=at_least_one)
+            if verify and found is not None:
+                found = verified(found)
         except CorruptBatch as corrupt:
             raise ApiError(ErrorCode.CORRUPT_MESSAGE, str(corrupt)) from corrupt
         except StorageFailed as failure:

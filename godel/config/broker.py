@@ -2,7 +2,7 @@
 
 Where our default differs, the sentence says so. `effect=False`: kept and shown because Kafka's
 tools expect it. `dynamic` follows Kafka's list (KIP-226). Not Kafka's: `write.caching` (Redpanda's
-name and meaning).
+name and meaning) and `log.read.verify`.
 """
 
 from __future__ import annotations
@@ -65,6 +65,14 @@ class BrokerConfig(LogDefaults, AbsentFeatures):
         "write.caching",
         False,
         "Answer acks=all before the data is synced to disk, as Kafka does; a power cut loses it.",
+        dynamic=True,
+    )
+
+    log_read_verify: bool = setting(
+        "log.read.verify",
+        False,
+        "Check the CRC of all that is fetched: what a disk has damaged is refused here and not "
+        "left to the client to find.",
         dynamic=True,
     )
 

@@ -101,6 +101,7 @@ class Fetch:
         "_session",
         "_size_bytes",
         "_unknown",
+        "_verify",
     )
 
     def __init__(
@@ -113,6 +114,7 @@ class Fetch:
         self._max_bytes = min(request.max_bytes, broker.config.fetch_max_bytes)
         self._min_bytes = min(request.min_bytes, self._max_bytes)
         self._max_wait_ms = request.max_wait_ms
+        self._verify = broker.config.log_read_verify
         self._outcomes: list[Outcome] = []
         self._found: list[tuple[FetchedPartition, LogSlice]] = []
         """What was read where a client is behind the high watermark."""
@@ -181,6 +183,7 @@ class Fetch:
                 min(wanted.max_bytes, self._max_bytes - self._size_bytes),
                 committed_only=self._committed_only,
                 at_least_one=self._size_bytes == 0,
+                verify=self._verify,
             )
             aborted = (
                 partition.aborted_transactions(wanted.fetch_offset, found)
@@ -188,6 +191,8 @@ class Fetch:
                 else ()
             )
         except ApiError as refusal:
+            if refusal.code is ErrorCode.CORRUPT_MESSAGE and wanted.resolved is not None:
+                self._broker.corruption_met(wanted.resolved.id, wanted.fetch_offset, refusal)
             if refusal.code in UNKNOWN and not was_there:
                 self._unknown += 1
             else:

@@ -1,4 +1,4 @@
-"""What a produced batch must be before it may enter a log (Kafka's `LogValidator`).
+"""What a produced batch must be before it may enter a log (Kafka's `LogValidator`), and leave it.
 
 The fast path reads header and CRC and hands the client's bytes on untouched. Records are looked at
 where the header cannot answer: compacted topics (keys), timestamps beyond a bound, a batch whose
@@ -36,6 +36,7 @@ from godel.records.batch import (
 )
 from godel.records.builder import seal_batch, write_crc
 from godel.records.compression import Compression, compress
+from godel.records.partition_log import LogSlice
 from godel.types import Buffer
 
 UNLIMITED_MS = 2**63 - 1
@@ -283,3 +284,36 @@ def _stamp(
     _TIMESTAMP.pack_into(copy, MAX_TIMESTAMP_OFFSET, max_timestamp)
     write_crc(copy)
     return CheckedBatch(parse_header(copy), copy)
+
+
+def verified(found: LogSlice) -> LogSlice:
+    """What was read from a log, up to the first batch that is damaged (`log.read.verify`).
+
+    Raises `CorruptBatch` when that is the first one of all.
+    """
+    sound: list[Buffer] = []
+    for buffer in found.buffers:
+        sound_bytes, problem = _sound_bytes(memoryview(buffer))
+        if problem is None:
+            sound.append(buffer)
+            continue
+        if sound_bytes:
+            sound.append(memoryview(buffer)[:sound_bytes])
+        if not sound:
+            raise CorruptBatch(problem)
+        return LogSlice(sound, sum(map(len, sound)))
+    return found
+
+
+def _sound_bytes(batches: memoryview) -> tuple[int, str | None]:
+    """The size of the batches that are whole, and what is wrong with the one behind them."""
+    at = 0
+    while at < len(batches):
+        try:
+            header = parse_header(batches, at)
+        except CorruptBatch as damage:
+            return at, str(damage)
+        if not check_crc(batches[at:], header):
+            return at, f"wrong CRC of the batch at offset {header.base_offset}"
+        at += header.size_bytes
+    return at, None

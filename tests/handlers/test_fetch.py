@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TypeAlias
 
 import pytest
@@ -22,6 +23,7 @@ from godel.testing import Broker
 from tests.wire import (
     Client,
     batch,
+    bytes_of,
     fetch_request,
     fetched,
     produce_request,
@@ -494,3 +496,30 @@ def test_a_topic_that_is_made_again_is_another_one_inside_a_session(client: Clie
     assert produced(client.send(produce_request({("t", 0): batch("new")}))).base_offset == 0
     assert by_id.fetch() == {0: unknown}
     assert by_name.fetch() == {0: (0, ["new"])}
+
+
+# -- damage ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_verified", [False, True])
+def test_damage_is_found_before_it_is_answered_where_that_is_wanted(
+    tmp_path: Path, is_verified: bool
+) -> None:
+    settings = {"log.read.verify": str(is_verified).lower()}
+    with Broker(settings, data=tmp_path) as broker, Client(broker) as client:
+        client.create("t")
+        for value in "abc":
+            client.produce("t", batch(value))
+        (log,) = (tmp_path / "t-0").glob("*.log")
+        with log.open("r+b") as file:
+            file.seek(2 * ONE - 2)  # the value
+            file.write(b"!")
+        if not is_verified:
+            assert len(values_of(client.fetch("t"))) == 3, "it is left to the client"
+            return
+        assert values_of(client.fetch("t")) == ["a"]
+        for _ in range(2):
+            damaged = client.fetch("t", 1)
+            assert (damaged.error_code, bytes_of(damaged)) == (ErrorCode.CORRUPT_MESSAGE, b"")
+        assert values_of(client.fetch("t", 2)) == ["c"]
+        assert broker.node.broker.metrics.corrupt_reads.value == 2

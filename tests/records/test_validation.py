@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from godel.errors import ApiError, ErrorCode
+from godel.errors import ApiError, CorruptBatch, ErrorCode
 from godel.records import validation
 from godel.records.batch import (
     LOG_APPEND_TIME_BIT,
@@ -20,12 +20,14 @@ from godel.records.batch import (
 )
 from godel.records.builder import NewRecord, build_batch, seal_batch, write_crc
 from godel.records.compression import Compression, compress
+from godel.records.partition_log import LogSlice
 from godel.records.validation import (
     RECORD_ERRORS_LIMIT,
     CheckedBatch,
     InvalidRecord,
     ProduceRules,
     check_produced,
+    verified,
 )
 from godel.types import Buffer
 
@@ -375,6 +377,22 @@ def test_records_are_looked_at_when_the_codec_changes() -> None:
     check(records)
     rules = ProduceRules(compression_type="zstd")
     assert refusal(records, rules).code is ErrorCode.INVALID_RECORD
+
+
+# -- what was stored -------------------------------------------------------------------------------
+
+
+def test_what_a_log_gives_is_sound_up_to_the_first_damage() -> None:
+    one, two = (build_batch([(b"k", value)], timestamp_ms=NOW_MS) for value in (b"1", b"2"))
+    damaged = bytearray(two)
+    damaged[-1] ^= 1
+    whole = LogSlice([one + two], len(one + two))
+    assert verified(whole) is whole
+    assert verified(LogSlice([one + bytes(damaged) + two], 0)) == LogSlice([one], len(one))
+    assert verified(LogSlice([one, damaged, two], 0)) == LogSlice([one], len(one))
+    assert verified(LogSlice([one + bytes(9)], 0)) == LogSlice([one], len(one))
+    with pytest.raises(CorruptBatch, match="CRC of the batch at offset 0"):
+        verified(LogSlice([damaged, two], 0))
 
 
 # -- anything at all -------------------------------------------------------------------------------
