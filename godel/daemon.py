@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from godel.server.node import Surroundings
 
 CANNOT_RUN, BAD_CONFIGURATION = 1, 2
-OPERATIONS = ("verify", "import")
+OPERATIONS = ("verify", "import", "backup", "restore")
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 """Parameters of glibc's mallopt."""
 MAPPED_FROM_BYTES = 32 * 1024 * 1024

@@ -2,6 +2,8 @@
 
     godel-broker verify DATA [--repair] [--output json]
     godel-broker import DIR... --data DATA
+    godel-broker backup DATA... --to BACKUP
+    godel-broker restore BACKUP --data DATA
 
 Exit status: 0 everything is sound, 1 problems were found (and remain), 2 it could not be done. The
 answer goes to standard output, progress and what went wrong to standard error.
@@ -26,8 +28,10 @@ from godel.metadata.publisher import read_image
 from godel.metadata.records import CorruptRecord
 from godel.metadata.sqlite_store import SqliteStore, StoreUnusable
 from godel.metadata.store import StoreUnavailable
+from godel.operations.backup import copy_data, copy_database, metadata_directory
 from godel.operations.findings import Tally
 from godel.operations.kafka_import import import_kafka
+from godel.operations.new_directory import Identity, read_identity
 from godel.operations.progress import Progress, size_text
 from godel.operations.repair import recover, telling_log
 from godel.operations.verification import data_bytes, verify
@@ -74,6 +78,24 @@ def parser() -> argparse.ArgumentParser:
         "--data", metavar="DATA", default=DEFAULT_DATA, help="the new directory (./data)"
     )
     importing.set_defaults(run=run_import)
+    backing_up = commands.add_parser(
+        "backup",
+        help="copy a broker's data",
+        description="Copy a broker's data, while it runs or not, into a new directory.",
+    )
+    backing_up.add_argument("sources", metavar="DATA", nargs="+", help="its data directories")
+    backing_up.add_argument("--to", metavar="BACKUP", required=True, help="the new directory")
+    backing_up.set_defaults(run=run_backup)
+    restoring = commands.add_parser(
+        "restore",
+        help="make a data directory from a backup",
+        description="Copy a backup into a new data directory, from which a broker can be started.",
+    )
+    restoring.add_argument("backup", metavar="BACKUP", help="what `backup` has made")
+    restoring.add_argument(
+        "--data", metavar="DATA", default=DEFAULT_DATA, help="the new directory (./data)"
+    )
+    restoring.set_defaults(run=run_restore)
     return described
 
 
@@ -143,7 +165,7 @@ async def stopped(files: RealFiles, path: str) -> AsyncIterator[MetadataImage]:
     except BlockingIOError:
         raise DataDirectoryError(f"{path} is in use by a broker; stop that one first") from None
     try:
-        builder = ImageBuilder(node_id_of(files, path), load([]).config)
+        builder = ImageBuilder(read_identity(files, path).node_id, load([]).config)
         store = await SqliteStore.open(metadata_path(path))
         try:
             yield await read_image(store, builder)
@@ -151,14 +173,6 @@ async def stopped(files: RealFiles, path: str) -> AsyncIterator[MetadataImage]:
             await store.close()
     finally:
         lock.close()
-
-
-def node_id_of(files: RealFiles, path: str) -> int:
-    marker = join(path, layout.GODEL_JSON)
-    try:
-        return int(json.loads(files.read(marker))["node_id"])
-    except (ValueError, KeyError, TypeError) as damage:
-        raise DataDirectoryError(f"{marker} is damaged; restore it from a backup") from damage
 
 
 # -- import ----------------------------------------------------------------------------------------
@@ -179,9 +193,54 @@ async def run_import(options: argparse.Namespace) -> int:
         on_progress=told.advance,
     )
     status = conclude(tally, told)
-    node = "" if identity.node_id == 1 else f" --set node.id={identity.node_id}"
-    print(f"start it with: godel-broker --data {shlex.quote(target)}{node}", file=sys.stderr)
+    say_start(target, identity)
     return status
+
+
+def say_start(path: str, identity: Identity) -> None:
+    node = "" if identity.node_id == 1 else f" --set node.id={identity.node_id}"
+    print(f"start it with: godel-broker --data {shlex.quote(path)}{node}", file=sys.stderr)
+
+
+# -- backup and restore ----------------------------------------------------------------------------
+
+
+async def run_backup(options: argparse.Namespace) -> int:
+    status, _ = await run_copy(options.sources, str(options.to), is_restored=False)
+    return status
+
+
+async def run_restore(options: argparse.Namespace) -> int:
+    target = str(options.data)
+    status, identity = await run_copy([options.backup], target, is_restored=True)
+    say_start(target, identity)
+    return status
+
+
+async def run_copy(
+    sources: Sequence[str], target: str, *, is_restored: bool
+) -> tuple[int, Identity]:
+    files, told, tally = RealFiles(), progress("copied"), Tally()
+
+    async def copy_store() -> SqliteStore:
+        copy = join(target, layout.METADATA_SQLITE)
+        directory = metadata_directory(files, sources)
+        copy_database(files, join(directory, layout.METADATA_SQLITE), copy)
+        return await SqliteStore.open(Path(copy))
+
+    identity = await copy_data(
+        files,
+        sources,
+        target,
+        copy_store,
+        is_restored=is_restored,
+        tally=tally,
+        clock=SystemClock(),
+        log=telling_log(lambda _line: None),  # it is in the findings
+        expect=told.expect,
+        on_progress=told.advance,
+    )
+    return conclude(tally, told), identity
 
 
 def conclude(tally: Tally, told: Progress) -> int:

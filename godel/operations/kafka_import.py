@@ -125,18 +125,18 @@ def records_of(
     """The metadata of the new directory, whose partitions are there already."""
     metadata = data.metadata
     puts = [Put(records.CLUSTER_KEY, records.encode_cluster(identity.cluster_id))]
+    floor = 0  # for all partitions: an unclean start raises them together
     for topic_id, topic in metadata.topics.items():
         partitions = tuple(
-            records.PartitionRecord(
-                identity.node_id,
-                next_epoch(files, topic, number, directory),
-                (identity.node_id,),
-            )
+            records.PartitionRecord(identity.node_id, 0, (identity.node_id,))
             for number in range(len(topic.partitions))
         )
+        for number in range(len(topic.partitions)):
+            floor = max(floor, next_epoch(files, topic, number, directory))
         configs = topic_configs(topic.name, metadata.configs.get(topic.name, {}), tally)
         record = records.TopicRecord(topic_id, partitions, configs)
         puts.append(Put(records.topic_key(topic.name), records.encode_topic(record)))
+    puts.append(Put(records.epoch_floor_key(identity.node_id), records.encode_number(floor)))
     puts += other_configs(metadata, tally)
     first_id = metadata.next_producer_id
     if not data.has_quorum:

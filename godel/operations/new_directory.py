@@ -34,6 +34,16 @@ class Identity(NamedTuple):
     node_id: int
 
 
+def read_identity(files: Files, path: str) -> Identity:
+    """Of a directory that is a broker's. Raises `DataDirectoryError`, OSError."""
+    marker = join(path, layout.GODEL_JSON)
+    try:
+        mark = json.loads(files.read(marker))
+        return Identity(str(mark["cluster_id"]), int(mark["node_id"]))
+    except (ValueError, KeyError, TypeError) as damage:
+        raise DataDirectoryError(f"{marker} is damaged; restore it from a backup") from damage
+
+
 class LogPosition(NamedTuple):
     """Where a closed log begins and ends."""
 

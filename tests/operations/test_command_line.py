@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -20,7 +23,7 @@ from tests.operations.directories import (
     used_directory,
 )
 from tests.operations.kafka import write_kafka, write_out
-from tests.wire import Client, batch, values_of
+from tests.wire import Client, batch, records_of, values_of
 
 SOUND, PROBLEMS, COULD_NOT_RUN = 0, 1, 2
 
@@ -140,3 +143,112 @@ def test_kafkas_data_are_imported_and_verified(
     assert verify(capsys, target)[0] == SOUND
     assert main(["import", str(kafka), "--data", str(target)]) == COULD_NOT_RUN
     assert "has a broker's data already" in capsys.readouterr().err
+
+
+def test_a_backup_is_sound_and_restored_as_it_was(
+    capsys: pytest.CaptureFixture[str], data: Path, tmp_path: Path
+) -> None:
+    backup, restored = tmp_path / "backup", tmp_path / "restored"
+    before = contents(data)
+    assert main(["backup", str(data), "--to", str(backup)]) == SOUND
+    assert capsys.readouterr().out == "1 partitions, 3.4 MiB: sound\n"
+    assert contents(data) == before
+    assert verify(capsys, backup)[0] == SOUND
+    assert main(["restore", str(backup), "--data", str(restored)]) == SOUND
+    assert f"start it with: godel-broker --data {restored}\n" in capsys.readouterr().err
+    assert verify(capsys, restored)[0] == SOUND
+    for log in segments(data):
+        assert (restored / "t-0" / log.name).read_bytes() == log.read_bytes()
+    with Broker(SETTINGS, data=restored, clock=ManualClock()) as broker, Client(broker) as client:
+        client.produce("unused", batch("after"))
+        assert values_of(client.fetch("unused", 0)) == ["after"]
+
+
+def test_what_cannot_be_backed_up_or_restored(
+    capsys: pytest.CaptureFixture[str], data: Path, tmp_path: Path
+) -> None:
+    assert main(["backup", str(tmp_path), "--to", str(tmp_path / "b")]) == COULD_NOT_RUN
+    assert "is not a data directory" in capsys.readouterr().err
+    assert main(["restore", str(data), "--data", str(data)]) == COULD_NOT_RUN
+    (data / "metadata.sqlite").unlink()
+    assert main(["backup", str(data), "--to", str(tmp_path / "b")]) == COULD_NOT_RUN
+    assert "name the directory that has the metadata" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_broker_under_load_is_backed_up_by_another_process(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Records, segments and topics come meanwhile; what was acknowledged before is in the copy."""
+    data = used_directory(tmp_path / "data")
+    with Broker(SETTINGS, data=data) as broker:
+        writer = Writer(broker)
+        for number in range(3):
+            backup = tmp_path / f"backup-{number}"
+            before = writer.acknowledged()
+            writer.start()
+            done = run_in_process("backup", str(data), "--to", str(backup))
+            writer.stop()
+            assert done.returncode == SOUND, done.stdout + done.stderr
+            restored = tmp_path / f"restored-{number}"
+            assert main(["restore", str(backup), "--data", str(restored)]) == SOUND
+            assert verify(capsys, restored)[0] == SOUND
+            check_prefix(broker, restored, at_least=before)
+
+
+def run_in_process(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = (sys.executable, "-m", "godel.daemon", *arguments)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+
+class Writer:
+    """Produces in a thread of its own, and makes a topic now and then."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._thread: threading.Thread | None = None
+        self._is_stopping = threading.Event()
+        self._topics = 0
+
+    def acknowledged(self) -> int:
+        with Client(self._broker) as client:
+            return client.list_offset("t", -1).offset
+
+    def start(self) -> None:
+        self._is_stopping.clear()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def stop(self) -> None:
+        assert self._thread is not None
+        self._is_stopping.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        with Client(self._broker) as client:
+            while not self._is_stopping.is_set():
+                for number in range(40):
+                    client.produce("t", batch(f"{number}", "." * 20_000))
+                self._topics += 1
+                client.create(f"made-{self._topics}")
+                client.produce(f"made-{self._topics}", batch("first"))
+
+
+def check_prefix(broker: Broker, restored: Path, *, at_least: int) -> None:
+    """Every record of the copy is the original's, and none is missing that it had."""
+    with (
+        Broker(SETTINGS, data=restored) as copy,
+        Client(broker) as original_client,
+        Client(copy) as copy_client,
+    ):
+        end = copy_client.list_offset("t", -1).offset
+        assert at_least <= end <= original_client.list_offset("t", -1).offset
+        offset = 0
+        while offset < end:
+            fetched = records_of(original_client.fetch("t", offset))
+            originals = {record.offset: record for record in fetched}
+            fetched = records_of(copy_client.fetch("t", offset))
+            copies = [record for record in fetched if record.offset in originals]
+            assert copies
+            assert copies == [originals[record.offset] for record in copies]
+            offset = copies[-1].offset + 1
