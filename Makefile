@@ -20,8 +20,8 @@ help:
 	@echo 'make run          start godel-broker on 127.0.0.1:9092, data in ./data (ARGS="--listen :9093")'
 	@echo 'make test         make check, the slow tests, and that the generated docs are fresh'
 	@echo 'make check        ruff, mypy --strict, import-linter, house rules, unit tests: under a minute'
-	@echo 'make compat       real clients against a real broker (CLIENT=... for one of them)'
-	@echo 'make compat-all every client; make compat-suites: other people'"'"'s test suites'
+	@echo 'make compat       every client and other people'"'"'s test suites (CLIENT=... SUITE=... for one)'
+	@echo 'make compat-reference  the same against a real Apache Kafka'
 	@echo 'make fuzz         property tests, many more examples (SEED=... repeats a run, FUZZ_FACTOR=20)'
 	@echo 'make bench-quick  three minutes of measurements; make bench: all of them'
 	@echo 'make docs         write the generated pages; make format: ruff format and fix'
@@ -93,24 +93,44 @@ format: $(VENV)/.test
 
 # --- real clients and measurements ----------------------------------------------------------------
 
-# The clients of `make compat`, which CI runs. The others need Go, Rust, Node and a compiler as well.
-COMPAT := kafka_python confluent_kafka aiokafka kcat java test_flights.py test_sigkill.py
+# What `make compat` runs; CLIENT=franz_go or SUITE=kafka-go for any one of the rest. COMPAT_WORKERS
+# of them run side by side: mostly they wait, for a session to end or a program to start.
+CLIENTS := kafka_python confluent_kafka aiokafka kcat java test_flights.py test_sigkill.py
+COMPAT_WORKERS ?= 3
+ifdef SUITE
+COMPAT := compat_tests/suites/test_published.py -k $(subst -,,$(SUITE))
+else
+COMPAT := $(addprefix compat_tests/,$(or $(CLIENT),$(CLIENTS)))
+endif
+
+COMPAT_PYTEST := $(PYTEST) -n $(COMPAT_WORKERS) --dist loadscope --no-loadscope-reorder \
+	--continue-on-collection-errors
 
 .PHONY: compat
-compat: $(VENV)/.test
-	$(BIN)/python -m compat_tests.setup
-	$(PYTEST) $(addprefix compat_tests/,$(or $(CLIENT),$(COMPAT))) $(ARGS)
+compat: $(VENV)/.compat
+	$(BIN)/python -m compat_tests.setup $(or $(CLIENT)$(SUITE),$(CLIENTS))
+	$(COMPAT_PYTEST) --junitxml=.cache/compat.xml $(COMPAT) $(ARGS)
 
-.PHONY: compat-all
-compat-all: $(VENV)/.test
-	$(BIN)/python -m compat_tests.setup --all
-	$(PYTEST) compat_tests/$(CLIENT) $(ARGS)
+# Writes down what the last `make compat` ran.
+.PHONY: compat-scenarios
+compat-scenarios:
+	$(BIN)/python -m compat_tests.scenarios .cache/compat.xml
 
-# What other people's test suites give, held against compat_tests/EXPECTED.md; SUITE=... for one.
-.PHONY: compat-suites
-compat-suites: $(VENV)/.compat
-	$(BIN)/python -m compat_tests.setup
-	$(BIN)/python -m compat_tests.suites $(SUITE) --check
+# The same on a real Apache Kafka, which writes compat_tests/suites/reference/. What fails there is
+# written down like the rest.
+KAFKA := $(BIN)/python -m compat_tests.apache_kafka --data {data} --listen {host}:{port}
+
+.PHONY: compat-reference
+compat-reference: $(VENV)/.compat
+	$(BIN)/python -m compat_tests.setup java $(CLIENT) $(SUITE)
+ifndef CLIENT
+	$(BIN)/python -m compat_tests.suites --reference $(SUITE)
+endif
+ifndef SUITE
+	-GODEL_COMPAT_COMMAND='$(KAFKA)' $(COMPAT_PYTEST) --junitxml=.cache/reference.xml \
+	  --ignore=compat_tests/suites --ignore=compat_tests/kill $(COMPAT) $(ARGS)
+	$(BIN)/python -m compat_tests.scenarios --reference .cache/reference.xml
+endif
 
 .PHONY: bench-quick
 bench-quick: $(VENV)/.compat

@@ -10,13 +10,17 @@ import pytest
 
 pytest.register_assert_rewrite(
     "compat_tests.suite",
-    "compat_tests.program_suite",
     "compat_tests.groups",
-    "compat_tests.remote_suite",
 )
 
 from compat_tests.brokers import Broker, broker_under_test
 
+LONGEST = {
+    f"compat_tests/{module}.py": rank
+    for rank, module in enumerate(
+        ("suites/test_published", "java/test_connect", "java_clients/test_java_clients")
+    )
+}
 _numbers = itertools.count(1)
 
 
@@ -63,6 +67,11 @@ _run_id = pytest.StashKey[str]()
 def pytest_configure(config: pytest.Config) -> None:
     # The house turns warnings into errors; a client's own warnings say nothing about the broker.
     config.addinivalue_line("filterwarnings", "ignore")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """For `-n`: the longest begin first."""
+    items.sort(key=lambda item: LONGEST.get(item.nodeid.partition("::")[0], len(LONGEST)))
 
 
 @pytest.hookimpl(wrapper=True)

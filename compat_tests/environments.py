@@ -9,8 +9,10 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Lock
 
 ROOT = Path(__file__).resolve().parents[1]
 HERE = Path(__file__).resolve().parent
@@ -28,7 +30,10 @@ PYTHON_CLIENTS: dict[str, tuple[str, ...]] = {
     # It holds confluent-kafka back.
     "quixstreams": ("quixstreams==3.28.1",),
 }
-NODE_CLIENTS = ("kafkajs", "platformatic", "confluent_js")
+NODE_CLIENTS = ("confluent_js", "kafkajs", "platformatic")  # node_rdkafka: only its own tests
+CONFLUENT_JS = CACHE / "confluent_js" / "node_modules" / "@confluentinc" / "kafka-javascript"
+_locks: defaultdict[str, Lock] = defaultdict(Lock)  # setup.py takes several steps at a time
+LIBRDKAFKA = CONFLUENT_JS / "build" / "deps"
 
 
 def python_of(client: str) -> Path:
@@ -48,6 +53,12 @@ def is_there(client: str) -> bool:
 
 def install(client: str) -> None:
     """Raises CalledProcessError when a step fails."""
+    with _locks[client]:
+        if not is_there(client):
+            _install(client)
+
+
+def _install(client: str) -> None:
     folder = CACHE / client
     shutil.rmtree(folder, ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -59,18 +70,33 @@ def install(client: str) -> None:
         shutil.copy(HERE / client / "package.json", folder)
         flags = ("--ignore-scripts", "--no-package-lock", "--no-audit", "--no-fund", "--silent")
         _run(["npm", "install", *flags], folder)
-        if client == "confluent_js":
-            _build_confluent_js(folder)
+        if build := BUILDS.get(client):
+            build(folder)
     (folder / ".complete").write_text(wanted(client))
 
 
-def _build_confluent_js(folder: Path) -> None:
-    """From the source in the package, against the system's libraries: nothing else is fetched."""
-    package = folder / "node_modules" / "@confluentinc" / "kafka-javascript"
+def _build_confluent_js(folder: Path) -> None:  # noqa: ARG001  # CONFLUENT_JS is in it
+    """From the source in the package, against the system's libraries: nothing else is fetched.
+
+    One job, or it makes librdkafka while it configures it; that one takes all processors anyhow.
+    """
     build = ["npx", "--no-install", "node-pre-gyp", "install", "--build-from-source"]
-    _run(["env", "CKJS_LINKING=dynamic", "JOBS=1", *build], package)
+    _run(["env", "CKJS_LINKING=dynamic", "JOBS=1", *build], CONFLUENT_JS)
+
+
+def _build_node_rdkafka(folder: Path) -> None:
+    """Against the librdkafka of confluent_js, which is newer than the one it brings along."""
+    install("confluent_js")
+    where = (
+        f"CPLUS_INCLUDE_PATH={LIBRDKAFKA / 'include' / 'librdkafka'}",
+        f"LIBRARY_PATH={LIBRDKAFKA}",
+    )
+    _run(["env", "BUILD_LIBRDKAFKA=0", "JOBS=2", *where, "npm", "rebuild", "--silent"], folder)
+
+
+BUILDS = {"confluent_js": _build_confluent_js, "node_rdkafka": _build_node_rdkafka}
 
 
 def _run(command: Sequence[str], folder: Path = ROOT) -> None:
     print("+", *command, flush=True)
-    subprocess.run(command, cwd=folder, check=True)
+    subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)

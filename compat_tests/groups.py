@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -33,10 +32,20 @@ MemberCommand = Callable[[str, str, str], Sequence[str]]  # bootstrap, group, to
 ParseLine = Callable[[str], "list[Position] | bool | None"]  # read, committed or not, or neither
 
 
+def parse_json(line: str) -> list[Position] | bool | None:
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return None
+    if "read" in event:
+        return [Position(*pair) for pair in event["read"]]
+    return event.get("committed")
+
+
 class Member:
     """A member's process and what it has printed."""
 
-    def __init__(self, command: Sequence[str], parse: ParseLine) -> None:
+    def __init__(self, command: Sequence[str], parse: ParseLine = parse_json) -> None:
         self.read: list[Position] = []
         self.committed: list[Position] = []
         self.errors: list[str] = []
@@ -117,40 +126,18 @@ def when_coordinator_is_up(ask: Callable[[], Answer]) -> Answer:
     return eventually(answered, "an answer from the group's coordinator")[0]
 
 
-class Program:
-    """How to start a member of one client, and how to read what it prints."""
-
-    def __init__(self, command: MemberCommand, parse: ParseLine) -> None:
-        self.command = command
-        self.parse = parse
-
-
-def parse_json(line: str) -> list[Position] | bool | None:
-    try:
-        event = json.loads(line)
-    except ValueError:
-        return None
-    if "read" in event:
-        return [Position(*pair) for pair in event["read"]]
-    return event.get("committed")
-
-
-def member_program(client_module: str) -> Program:
-    """The member.py beside a Python client's adapter."""
-    module = client_module.rpartition(".")[0] + ".member"
-    return Program(lambda *names: [sys.executable, "-m", module, *names], parse_json)
-
-
 class _Story:
-    def __init__(self, client: Client, bootstrap: str, group: str, topic: str, program: Program):
-        self.client, self.bootstrap, self.group, self.topic = client, bootstrap, group, topic
-        self.program = program
+    def __init__(
+        self, client: Client, group: str, topic: str, command: MemberCommand, parse: ParseLine
+    ) -> None:
+        self.client, self.group, self.topic = client, group, topic
+        self.command, self.parse = command, parse
         self.members: list[Member] = []
         self.produced = 0
 
     def member(self) -> Member:
-        command = self.program.command(self.bootstrap, self.group, self.topic)
-        self.members.append(Member(command, self.program.parse))
+        command = self.command(self.client.bootstrap, self.group, self.topic)
+        self.members.append(Member(command, self.parse))
         return self.members[-1]
 
     def produce(self) -> None:
@@ -177,10 +164,17 @@ class _Story:
         def all_read() -> bool:
             for member in self.members:
                 assert member.is_alive or member.was_ended, "".join(member.errors[-20:])
-            seen = {position for member in self.members for position in member.read}
-            return self.expected() <= seen
+            return not self.missing()
 
-        eventually(all_read, f"all {len(self.expected())} records read", timeout_s=40)
+        try:
+            eventually(all_read, f"all {len(self.expected())} records read", timeout_s=40)
+        except AssertionError as late:
+            said = "".join(line for member in self.members for line in member.errors[-20:])
+            raise AssertionError(f"{late}; missing {sorted(self.missing())[:10]}\n{said}") from None
+
+    def missing(self) -> set[Position]:
+        seen = {position for member in self.members for position in member.read}
+        return self.expected() - seen
 
     def finish(self) -> None:
         for member in self.members:
@@ -192,9 +186,10 @@ def group_story(
     client: Client,
     broker: Broker,
     fresh_name: Callable[[str], str],
-    program: Program,
+    command: MemberCommand,
     *,
     commits_are_told: bool,
+    parse: ParseLine = parse_json,
     in_hand: int = 0,
 ) -> None:
     """Members come, go and die while records flow; nothing is lost and nothing is done twice.
@@ -204,7 +199,7 @@ def group_story(
     """
     topic, group = fresh_name("grouped"), fresh_name("group")
     client.create_topic(topic, PARTITIONS)
-    story = _Story(client, broker.bootstrap, group, topic, program)
+    story = _Story(client, group, topic, command, parse)
     try:
         killed = _tell(story, broker)
         _end(story)

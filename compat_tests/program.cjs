@@ -1,5 +1,5 @@
 // What the programs of the Node clients share: questions are JSON lines on standard input, answers
-// JSON lines on standard output (compat_tests/remote.py asks them). NODE_PATH finds the client.
+// JSON lines on standard output (compat_tests/programs.py asks them). NODE_PATH finds the client.
 'use strict'
 
 const readline = require('node:readline')
@@ -15,6 +15,11 @@ class BrokerError extends Error {
 
 const packed = data => (data === null || data === undefined ? null : Buffer.from(data).toString('base64'))
 const unpacked = text => (text === null ? null : Buffer.from(text, 'base64'))
+const packedRecord = (value, key, headers) => ({
+  value: packed(value),
+  key: packed(key),
+  headers: headers.map(([name, data]) => ({ key: name, value: packed(data) }))
+})
 
 /** What came and was not taken yet; `take` waits for it. */
 class Arrivals {
@@ -56,13 +61,32 @@ class Arrivals {
 function codeOf (error, depth = 0) {
   if (!error || depth > 5) return null
   for (const code of [error.apiCode, error.code]) {
-    if (typeof code === 'number') return code
+    if (typeof code === 'number' && code > 0) return code // below: the client's own
   }
-  for (const inner of [error.cause, ...(error.errors ?? [])]) {
+  // The calls for several groups or partitions at once say of each what became of it.
+  const each = [...(error.groups ?? []), ...(error.partitions ?? [])].map(one => one.error)
+  for (const inner of [error.cause, ...(error.errors ?? []), ...each]) {
     const code = codeOf(inner, depth + 1)
     if (code !== null) return code
   }
   return null
+}
+
+/** One consumer from the beginning, going through the steps of a test; client.py tells which. */
+async function journey (travel, { topic, steps }) {
+  const traveller = await travel(topic)
+  const reads = []
+  try {
+    for (const { do: what, count, to, partition } of steps) {
+      if (what === 'read') reads.push(await traveller.arrivals.take(count))
+      else if (what === 'produce') await traveller.produce(partition, count)
+      else if (what.startsWith('seek')) await traveller.seek(what.slice(5) || to, to)
+      else await traveller[what](partition)
+    }
+  } finally {
+    await traveller.close()
+  }
+  return reads
 }
 
 async function serve (operations) {
@@ -81,7 +105,7 @@ async function serve (operations) {
 
 const say = event => process.stdout.write(JSON.stringify(event) + '\n')
 
-/** `serve BOOTSTRAP` or `member BOOTSTRAP GROUP TOPIC [OPTION]`. */
+/** `serve BOOTSTRAP` or `member BOOTSTRAP GROUP TOPIC ASSIGNOR [INSTANCE]`. */
 function main (operations, member) {
   const [command, bootstrap, ...names] = process.argv.slice(2)
   const done = command === 'member' ? member(bootstrap, ...names) : serve(operations(bootstrap))
@@ -91,6 +115,13 @@ function main (operations, member) {
   })
 }
 
+/** What a journey's producer sends. */
+const nothings = count => ({
+  records: new Array(count).fill({ value: '', key: null, headers: [], timestamp_ms: null }),
+  codec: 'none',
+  idempotent: false
+})
+
 /** Resolves when the process is asked to end. */
 const askedToEnd = () => new Promise(resolve => process.once('SIGTERM', resolve))
 
@@ -99,7 +130,7 @@ function * inPortions (records, bytes = 256 * 1024) {
   let portion = []
   let size = 0
   for (const record of records) {
-    const weight = (record[0]?.length ?? 0) + (record[1]?.length ?? 0)
+    const weight = (record.value?.length ?? 0) + (record.key?.length ?? 0)
     if (portion.length && size + weight > bytes) {
       yield portion
       portion = []
@@ -117,8 +148,10 @@ module.exports = {
   TIMEOUT_MS,
   askedToEnd,
   inPortions,
+  journey,
   main,
-  packed,
+  nothings,
+  packedRecord,
   say,
   unpacked
 }

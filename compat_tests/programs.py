@@ -1,34 +1,38 @@
-"""Clients in other languages: one small program for each, built once, driven by the shared suite.
+"""Clients behind a program of their own, which the shared suite asks in JSON.
 
-`PROGRAM BOOTSTRAP OPERATION` reads the operation's arguments from stdin, one JSON object, and
-prints {"result": ...} or, when the broker refused, {"error": code, "text": ...}. Bytes are base64,
-and null is null. `PROGRAM BOOTSTRAP member GROUP TOPIC ASSIGNOR [INSTANCE]` is a group's member
-and prints what groups.py reads. The operations are those of client.Client, and Journey's.
+A question is an operation's name and its arguments, one JSON object; its answer {"result": ...} or
+{"error": {"code", "text"}}, where the code is null when not the broker but the client gave up.
+Bytes are base64, and null is null. The operations are those of client.Client.
+
+`PROGRAM BOOTSTRAP OPERATION` answers one question, from standard input; what is slow to start is
+`serving`: `PROGRAM serve BOOTSTRAP` answers question after question, one a line, each with the
+operation as `op`. A group's member is `member GROUP TOPIC ASSIGNOR [INSTANCE]` and prints what
+groups.py reads.
 """
 
 from __future__ import annotations
 
-import base64
+import contextlib
 import functools
 import json
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn
 
 import pytest
 
-from compat_tests.client import BrokerError, Client, Code, GroupView, Headers, Position, Record
-from compat_tests.groups import Program, parse_json, when_coordinator_is_up
+from compat_tests.client import BrokerError, Client, Code, GroupView, Position, Record, Step
+from compat_tests.groups import MemberCommand, when_coordinator_is_up
+from compat_tests.packing import record_from_json, record_to_json
 
 HERE = Path(__file__).resolve().parent
 CACHE = HERE.parent / ".cache" / "clients"
 BUILD_TIMEOUT_S = 900
 OPERATION_TIMEOUT_S = 60
-
-Steps = Sequence[Mapping[str, object]]
 
 
 class CannotBuild(Exception):
@@ -55,18 +59,30 @@ def run_build(command: Sequence[str], folder: Path, **environment: str) -> None:
 
 
 def build_go(name: str) -> Path:
-    """One package at a time: the broker under test shares the processors with the build."""
     target = CACHE / name
     CACHE.mkdir(parents=True, exist_ok=True)
-    run_build(["go", "build", "-p", "1", "-buildvcs=false", "-o", str(target), "."], HERE / name)
+    run_build(["go", "build", "-buildvcs=false", "-o", str(target), "."], HERE / name)
     return target
 
 
 def build_rust(name: str) -> Path:
     folder = CACHE / f"{name}-target"
-    command = ["cargo", "build", "--release", "--quiet", "-j", "1", "--target-dir", str(folder)]
+    command = ["cargo", "build", "--quiet", "--target-dir", str(folder)]
     run_build(command, HERE / name)
-    return folder / "release" / name
+    return folder / "debug" / name
+
+
+def compile_java(sources: Sequence[Path], classes: Path, libraries: str, *options: str) -> None:
+    """Once; other test processes may be at the same."""
+    if classes.is_dir():
+        return
+    classes.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=classes.parent) as folder:
+        mine = Path(folder) / classes.name
+        command = ["javac", "-proc:none", *options, "-d", str(mine), "-cp", libraries]
+        run_build([*command, *map(str, sources)], HERE)
+        with contextlib.suppress(OSError):  # another was faster
+            mine.rename(classes)
 
 
 BUILDERS = {"go": build_go, "rust": build_rust}
@@ -94,35 +110,20 @@ def program_of(language: str, name: str) -> Path:
     return program
 
 
-def to_text(data: bytes | None) -> str | None:
-    return None if data is None else base64.b64encode(data).decode()
-
-
-def to_bytes(text: str | None) -> bytes | None:
-    return None if text is None else base64.b64decode(text)
-
-
-def record_to_json(record: Record) -> dict[str, object]:
-    return {
-        "value": to_text(record.value),
-        "key": to_text(record.key),
-        "headers": [{"key": key, "value": to_text(value)} for key, value in record.headers],
-        "timestamp_ms": record.timestamp_ms,
-    }
-
-
-def record_from_json(fields: Mapping[str, Any]) -> Record:
-    headers: Headers = tuple((h["key"], to_bytes(h["value"])) for h in fields["headers"] or ())
-    return Record(to_bytes(fields["value"]), to_bytes(fields["key"]), headers)
+def result_of(answer: Mapping[str, Any]) -> Any:
+    """BrokerError for the broker's error, AssertionError for the client's own."""
+    error = answer.get("error")
+    if error is None:
+        return answer.get("result")
+    assert error["code"] is not None, error["text"]
+    raise BrokerError(error["code"], error["text"])
 
 
 class ProgramClient(Client):
-    """A client library behind a program; subclasses name it and say what it cannot do."""
+    """Subclasses name the library, its language and its folder here."""
 
     language: ClassVar[str]
     folder: ClassVar[str]
-    codecs: ClassVar[tuple[str, ...]] = ("none", "gzip", "snappy", "lz4", "zstd")
-    lacks: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, bootstrap: str) -> None:
         super().__init__(bootstrap)
@@ -138,16 +139,13 @@ class ProgramClient(Client):
             check=False,
         )
         assert done.returncode == 0, f"{operation} of {self.name}: {done.stderr[-2000:]}"
-        answer = json.loads(done.stdout)
-        if "error" in answer:
-            raise BrokerError(answer["error"], answer["text"])
-        return answer["result"]
+        return result_of(json.loads(done.stdout))
 
-    def member_program(self, assignor: str, *instance: str) -> Program:
+    def member_command(self, assignor: str, *instance: str) -> MemberCommand:
         def command(bootstrap: str, group: str, topic: str) -> list[str]:
             return [str(self.program), bootstrap, "member", group, topic, assignor, *instance]
 
-        return Program(command, parse_json)
+        return command
 
     def create_topic(
         self,
@@ -201,7 +199,7 @@ class ProgramClient(Client):
 
     def consume(self, topic: str, count: int, *, partition: int = 0, at: int = 0) -> list[Record]:
         records = self.ask("consume", topic=topic, count=count, partition=partition, at=at)
-        return [record_from_json(fields) for fields in records]
+        return [record_from_json(fields)._replace(timestamp_ms=None) for fields in records]
 
     def watermarks(self, topic: str, partition: int = 0) -> tuple[int, int]:
         first, end = self.ask("watermarks", topic=topic, partition=partition)
@@ -232,8 +230,6 @@ class ProgramClient(Client):
             return GroupView("Dead", 0, ())  # as the request's versions before 6 tell it
         return GroupView(view["state"], view["members"], tuple(sorted(view["assigned"] or ())))
 
-    # -- beyond what every client shares ----------------------------------------------------------
-
     def list_groups(self) -> list[str]:
         return list(self.ask("list_groups"))
 
@@ -241,23 +237,22 @@ class ProgramClient(Client):
         self.ask("delete_group", group=group)
 
     def commit_stale(self, group: str, topic: str, generation: int) -> None:
-        """As the group's only member, in a generation that is not the group's."""
         self.ask("commit_stale", group=group, topic=topic, at=generation)
 
     def delete_records(self, topic: str, before: int) -> None:
         self.ask("delete_records", topic=topic, partition=0, at=before)
 
-    def partitions_of(self, keys: Sequence[bytes], partitions: int) -> list[int]:
-        """What the client's own partitioner says, without a broker."""
-        keyed = [record_to_json(Record(None, key)) for key in keys]
-        return list(self.ask("partitions_of", records=keyed, partitions=partitions))
-
-    def journey(self, topic: str, partitions: int, steps: Steps) -> list[list[Position]]:
-        """One consumer from the beginning of all partitions, going through `steps`.
-
-        {"do": "read", "count": n} adds to the answer what came; seek (to), seek_beginning,
-        seek_end, seek_time (to) move partition 0; pause and resume (partition) stop and go on;
-        produce (partition, count) adds records through a producer of its own.
-        """
+    def journey(self, topic: str, partitions: int, steps: Sequence[Step]) -> list[list[Position]]:
         reads = self.ask("journey", topic=topic, partitions=partitions, steps=list(steps))
         return [[Position(*pair) for pair in read] for read in reads]
+
+    def traveller(self, topic: str, partitions: int) -> NoReturn:
+        raise NotImplementedError("the program itself goes on the journey")
+
+
+class LibrarysChoice(ProgramClient):
+    """Of a library that tells where its own partitioner puts a key."""
+
+    def partitions_of(self, keys: Sequence[bytes], partitions: int) -> list[int]:
+        keyed = [record_to_json(Record(None, key)) for key in keys]
+        return list(self.ask("partitions_of", records=keyed, partitions=partitions))

@@ -13,7 +13,7 @@ import pytest
 
 
 def missing(what: str) -> NoReturn:
-    reason = f"{what} is missing: python -m compat_tests.setup installs it"
+    reason = f"{what} is missing: make compat installs it"
     if os.environ.get("CI", "").lower() in ("1", "true"):
         pytest.fail(f"{reason} (on CI nothing may be missing)", pytrace=False)
     pytest.skip(reason, allow_module_level=True)

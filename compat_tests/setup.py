@@ -1,18 +1,16 @@
-"""Install what the client suites need, saying what is done: python -m compat_tests.setup [--all]
+"""Install and build what the client suites need: python -m compat_tests.setup [CLIENT...]
 
-For the suites of `make compat`:
-- the Python clients and their codecs: pyproject.toml's dependency group "compat", by pip;
-- kcat: by apt-get, where that exists and we are root;
-- the jars of Kafka's tools, Connect and Streams, and of a broker of Kafka 3: by Maven, into .cache/
-  (or where KAFKA_LIBS and KAFKA_LIBS_OLDER say).
-
-With --all, for every other client as well:
+Without names, all but the Python clients, which are pyproject.toml's dependency group "compat":
+- programs and headers of the distribution (kcat among them): by apt-get, as root;
 - kafka-python 2.0 and quixstreams, which want other versions: environments in .cache/clients;
-- the Node clients: by npm, into .cache/clients (one is built from source, with node-gyp and g++);
-- what the Go and Rust clients' programs are built from, by go and cargo (the suites build them);
-- the jars of three versions of Kafka's Java client: by Maven, into .cache/clients.
+- the Node clients: by npm, into .cache/clients (two are built from source, with node-gyp and g++);
+- the programs of the Go and Rust clients: built by go and cargo, which fetch what they need;
+- the jars of Kafka's tools and broker, of a broker of Kafka 3, and of three versions of its client:
+  by Maven, into .cache (or where KAFKA_LIBS and KAFKA_LIBS_OLDER say);
+- other people's test suites: see suites/, into .cache/suites.
 
-What cannot be installed is said; its suite is then skipped, and fails on CI.
+Two steps at a time: one waits for the network while another compiles. What cannot be had is said;
+its suite is then skipped, and fails on CI.
 """
 
 from __future__ import annotations
@@ -21,132 +19,113 @@ import os
 import shutil
 import subprocess
 import sys
-import tomllib
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
-from compat_tests import environments
+from compat_tests import environments, programs
 from compat_tests.java import jars
 from compat_tests.java_clients import clients
+from compat_tests.suites import SUITES
+from compat_tests.suites.commands import CannotFetch
 
 HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent
+# What the distribution's packages bring: a header tells that a library is there.
+SYSTEM = {
+    "kcat": lambda: shutil.which("kcat"),
+    "rapidjson-dev": lambda: Path("/usr/include/rapidjson/schema.h").exists(),
+    "libzstd-dev": lambda: Path("/usr/include/zstd.h").exists(),
+}
+STEPS_AT_ONCE = 2
 
 
-def run(*command: str) -> bool:
-    print("+", " ".join(command), flush=True)
-    return subprocess.run(command, check=False).returncode == 0
+class Missing(Exception):
+    """What is not there and cannot be installed."""
 
 
-def python_clients() -> bool:
-    # pip learned --group only in 25.1, and a fresh environment may have an older one.
-    groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
-    wanted = [*groups["test"], *groups["compat"]]
-    return run(sys.executable, "-m", "pip", "install", "--quiet", *wanted)
+def need(*names: str) -> None:
+    for name in names:
+        if shutil.which(name) is None:
+            raise Missing(f"{name} is not installed")
 
 
-def kcat() -> bool:
-    if shutil.which("kcat"):
-        return True
+def system_packages() -> None:
+    wanted = [name for name, is_there in SYSTEM.items() if not is_there()]
+    if not wanted:
+        return
     if shutil.which("apt-get") is None or os.geteuid() != 0:
-        print("kcat is missing; as root, on Debian or Ubuntu: apt-get install kcat")
-        return False
-    return run("apt-get", "update", "-qq") and run(
-        "apt-get", "install", "-y", "-qq", "--no-install-recommends", "kcat"
-    )
+        raise Missing(f"as root, on Debian or Ubuntu: apt-get install {' '.join(wanted)}")
+    run("apt-get", "update", "-qq")
+    run("apt-get", "install", "-y", "-qq", "--no-install-recommends", *wanted)
 
 
-def kafka_tools() -> bool:
-    if jars.are_there():
-        return True
-    if shutil.which("mvn") is None or shutil.which("java") is None:
-        print("Java or Maven is missing; Kafka's own tools cannot be tested")
-        return False
-    print(f"fetching the jars of Kafka's tools into {jars.folder()} with Maven", flush=True)
-    try:
-        jars.fetch()
-    except subprocess.CalledProcessError:
-        return False
-    return True
+def run(*command: str) -> None:
+    print("+", *command, flush=True)
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
-def older_kafka() -> bool:
-    """Apache Kafka 3, whose data are imported."""
-    if jars.libraries(jars.OLDER).is_dir():
-        return True
-    if shutil.which("mvn") is None or shutil.which("java") is None:
-        print("Java or Maven is missing; the import of Kafka's data cannot be tested")
-        return False
-    try:
-        jars.fetch_older()
-    except subprocess.CalledProcessError:
-        return False
-    return True
+def own_environment(client: str) -> None:
+    if client in environments.NODE_CLIENTS:
+        need("node", "npm")
+    environments.install(client)
 
 
-def java_client(version: str) -> bool:
-    if clients.jars(version).is_dir():
-        return True
-    if shutil.which("mvn") is None or shutil.which("javac") is None:
-        print("A JDK or Maven is missing; Kafka's Java client cannot be tested")
-        return False
-    try:
-        clients.fetch(version)
-    except subprocess.CalledProcessError:
-        return False
-    return True
+def java_client(version: str) -> None:
+    need("mvn", "javac")
+    clients.fetch(version)
 
 
-def own_environment(client: str) -> bool:
-    if environments.is_there(client):
-        return True
-    if client in environments.NODE_CLIENTS and not (shutil.which("node") and shutil.which("npm")):
-        print(f"Node or npm is missing; {client} cannot be tested")
-        return False
-    try:
-        environments.install(client)
-    except (subprocess.CalledProcessError, OSError) as error:
-        print(f"{client}: {error}")
-        return False
-    return True
+def kafka() -> None:
+    need("mvn", "java")
+    jars.fetch()
+    jars.fetch_older()
 
 
-def go_modules() -> bool:
-    if shutil.which("go") is None:
-        print("Go is missing; franz-go, sarama and kafka-go cannot be tested")
-        return False
-    folders = [str(module.parent) for module in HERE.glob("*/go.mod")]
-    done = [run("go", "-C", folder, "mod", "download") for folder in folders]
-    return all(done)
+def program(language: str, name: str) -> None:
+    programs.BUILDERS[language](name)
 
 
-def rust_crates() -> bool:
-    if any(shutil.which(program) is None for program in ("cargo", "gcc", "make")):
-        print("cargo, gcc or make is missing; rskafka and rdkafka for Rust cannot be tested")
-        return False
-    fetch = ("cargo", "fetch", "--quiet", "--manifest-path")
-    done = [run(*fetch, str(manifest)) for manifest in HERE.glob("*/Cargo.toml")]
-    return all(done)
-
-
-def main() -> int:
-    done = {"Python clients": python_clients(), "kcat": kcat(), "Kafka's tools": kafka_tools()}
-    done["Kafka 3"] = older_kafka()
-    if "--all" in sys.argv[1:]:
-        done |= other_clients()
-    for what, is_there in done.items():
-        print(f"{what}: {'ready' if is_there else 'missing'}")
-    # Missing system programs are judged by the suites themselves: skipped here, failed on CI.
-    return 0 if done["Python clients"] else 1
-
-
-def other_clients() -> dict[str, bool]:
-    done = {}
-    for client in (*environments.PYTHON_CLIENTS, *environments.NODE_CLIENTS):
-        done[client] = own_environment(client)
+def steps() -> dict[str, Callable[[], None]]:
+    """Longest first."""
+    found: dict[str, Callable[[], None]] = {}
+    for client in (*environments.NODE_CLIENTS, *environments.PYTHON_CLIENTS):
+        found[client] = partial(own_environment, client)
+    for language, mark in (("rust", "Cargo.toml"), ("go", "main.go")):
+        for manifest in sorted(HERE.glob(f"*/{mark}")):
+            found[manifest.parent.name] = partial(program, language, manifest.parent.name)
+    found["java"] = kafka
     for version in clients.VERSIONS:
-        done[f"kafka-clients {version}"] = java_client(version)
-    return done | {"Go modules": go_modules(), "Rust crates": rust_crates()}
+        found[f"java_clients {version}"] = partial(java_client, version)
+    for name, suite in SUITES.items():
+        found[f"suite {name}"] = suite.fetch
+    return found
+
+
+def done(name: str, step: Callable[[], None]) -> None:
+    began = time.monotonic()
+    try:
+        step()
+    except subprocess.CalledProcessError as failure:
+        print(f"{name}: MISSING: {failure}\n{(failure.stderr or '')[-4000:]}", flush=True)
+    except (Missing, CannotFetch, programs.CannotBuild, OSError) as failure:
+        print(f"{name}: MISSING: {failure}", flush=True)
+    else:
+        print(f"{name}: ready after {time.monotonic() - began:.0f} s", flush=True)
+
+
+def main() -> None:
+    names = sys.argv[1:]
+    wanted = {
+        name: step
+        for name, step in steps().items()
+        if not names or name.partition(" ")[0] in names or name.removeprefix("suite ") in names
+    }
+    done("system packages", system_packages)  # others build against them
+    with ThreadPoolExecutor(STEPS_AT_ONCE) as pool:
+        list(pool.map(done, wanted.keys(), wanted.values()))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic, RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.coordinator.protocol import ConsumerProtocol
-from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError, for_code
+from aiokafka.errors import (
+    CommitFailedError,
+    GroupCoordinatorNotAvailableError,
+    KafkaError,
+    for_code,
+)
 from aiokafka.structs import OffsetAndMetadata
 
 from compat_tests.client import BrokerError, Client, GroupView, Position, Record
+from compat_tests.partitioners import javas
 from compat_tests.waiting import eventually
 
 TIMEOUT_S = 30
@@ -38,7 +44,14 @@ def check(error_code: int, text: str = "") -> None:
 
 class AioKafka(Client):
     name = "aiokafka"
-    codecs = ("none", "gzip", "snappy", "lz4", "zstd")
+    lacks = {
+        "altering configs": "it knows only AlterConfigs, which Kafka has retired",
+        "deletion of groups": "no call for it",
+        "cooperative groups": "only eager assignors",
+        "error for a bad topic": "it asks for the topic until its time is over, whatever the "
+        "broker says",
+    }
+    partition_of = staticmethod(javas)
 
     @asynccontextmanager
     async def admin(self) -> AsyncIterator[AIOKafkaAdminClient]:
@@ -113,7 +126,7 @@ class AioKafka(Client):
         return run(work())
 
     def alter_config(self, topic: str, key: str, value: str) -> None:
-        raise NotImplementedError("aiokafka knows only AlterConfigs, which Kafka has retired")
+        raise NotImplementedError
 
     def produce(
         self,
@@ -235,3 +248,104 @@ class AioKafka(Client):
             return GroupView(state, len(members), tuple(sorted(assigned)))
 
         return run(work())
+
+    def list_groups(self) -> list[str]:
+        async def work() -> list[str]:
+            async with self.admin() as admin:
+                return [group for group, *_ in await admin.list_consumer_groups()]
+
+        return run(work())
+
+    def delete_group(self, group: str) -> None:
+        raise NotImplementedError
+
+    def delete_records(self, topic: str, before: int) -> None:
+        wanted = {TopicPartition(topic, 0): RecordsToDelete(before_offset=before)}
+
+        async def work() -> None:
+            async with self.admin() as admin:
+                await admin.delete_records(wanted)
+
+        run(work())
+
+    def commit_stale(self, group: str, topic: str, generation: int) -> None:
+        """No call takes a generation: the consumer is made to believe that it is the member."""
+        place = TopicPartition(topic, 0)
+
+        async def work() -> None:
+            async with self.admin() as admin:
+                (answer,) = await admin.describe_consumer_groups([group])
+            ((_, _, _, _, _, members, *_),) = answer.groups
+            ((member_id, *_),) = members
+            async with self.consumer(group_id=group) as consumer:
+                consumer.assign([place])
+                coordinator = consumer._coordinator
+                coordinator.generation, coordinator.member_id = generation, member_id
+                try:
+                    await consumer.commit({place: OffsetAndMetadata(1, "")})
+                except CommitFailedError as error:
+                    raise error.__cause__ or error from error
+                finally:
+                    coordinator.generation = -1  # or it leaves in the member's name
+
+        run(work())
+
+    @contextmanager
+    def traveller(self, topic: str, partitions: int) -> Iterator[AioTraveller]:
+        with asyncio.Runner() as runner:
+
+            async def consumer() -> AIOKafkaConsumer:
+                made = AIOKafkaConsumer(
+                    bootstrap_servers=self.bootstrap,
+                    enable_auto_commit=False,
+                    auto_offset_reset="earliest",
+                )
+                await made.start()
+                made.assign([TopicPartition(topic, number) for number in range(partitions)])
+                return made
+
+            traveller = AioTraveller(runner, runner.run(consumer()), topic)
+            try:
+                yield traveller
+            finally:
+                runner.run(traveller.consumer.stop())
+
+
+class AioTraveller:
+    """Its loop runs only while a step is taken; whatever is asked of the consumer must be in it."""
+
+    def __init__(self, runner: asyncio.Runner, consumer: AIOKafkaConsumer, topic: str) -> None:
+        self._runner, self.consumer, self._topic = runner, consumer, topic
+
+    def read(self, count: int) -> list[Position]:
+        async def work() -> list[Position]:
+            come = [await self.consumer.getone() for _ in range(count)]
+            return [Position(message.partition, message.offset) for message in come]
+
+        return self._runner.run(asyncio.wait_for(work(), TIMEOUT_S))
+
+    def seek(self, partition: int, to: int | str) -> None:
+        place = TopicPartition(self._topic, partition)
+
+        async def work() -> None:
+            match to:
+                case "beginning":
+                    await self.consumer.seek_to_beginning(place)
+                case "end":
+                    await self.consumer.seek_to_end(place)
+                case _:
+                    self.consumer.seek(place, to)
+
+        self._runner.run(work())
+
+    def pause(self, partition: int) -> None:
+        async def work() -> None:
+            self.consumer.pause(TopicPartition(self._topic, partition))
+
+        self._runner.run(work())
+
+    def resume(self, partition: int) -> None:
+        async def work() -> None:
+            self.consumer.resume(TopicPartition(self._topic, partition))
+
+        self._runner.run(work())

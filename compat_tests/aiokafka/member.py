@@ -1,4 +1,4 @@
-"""A group member for groups.py: python -m compat_tests.aiokafka.member BOOTSTRAP GROUP TOPIC."""
+"""A member for groups.py: `BOOTSTRAP GROUP TOPIC ASSIGNOR [INSTANCE]`."""
 
 from __future__ import annotations
 
@@ -8,14 +8,21 @@ import signal
 import sys
 
 from aiokafka import AIOKafkaConsumer
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError
 
+ASSIGNORS = {"range": RangePartitionAssignor}
 
-async def main(bootstrap: str, group: str, topic: str) -> None:
+
+async def main(
+    bootstrap: str, group: str, topic: str, assignor: str, instance: str | None = None
+) -> None:
     consumer = AIOKafkaConsumer(
         topic,
         bootstrap_servers=bootstrap,
         group_id=group,
+        group_instance_id=instance,
+        partition_assignment_strategy=[ASSIGNORS[assignor]],
         auto_offset_reset="earliest",
         enable_auto_commit=False,
         session_timeout_ms=6000,

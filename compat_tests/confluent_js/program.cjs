@@ -1,13 +1,15 @@
 // @confluentinc/kafka-javascript, librdkafka under Node: `serve BOOTSTRAP`, or
-// `member BOOTSTRAP GROUP TOPIC [ASSIGNOR]`. See ../program.cjs. Records go through the package's
+// `member BOOTSTRAP GROUP TOPIC ASSIGNOR [INSTANCE]`. See ../program.cjs. Records go through the package's
 // callback interface, groups and administration through its promises.
 'use strict'
 
+const { randomUUID } = require('node:crypto')
 const { setTimeout: pause } = require('node:timers/promises')
 const { promisify } = require('node:util')
 const rdkafka = require('@confluentinc/kafka-javascript')
-const { Arrivals, BrokerError, TIMEOUT_MS, askedToEnd, main, packed, say, unpacked } =
-  require('../program.cjs')
+const {
+  Arrivals, BrokerError, TIMEOUT_MS, askedToEnd, journey, main, nothings, packedRecord, say, unpacked
+} = require('../program.cjs')
 
 const { AdminClient, HighLevelProducer, KafkaConsumer, KafkaJS } = rdkafka
 const OFFSET_OUT_OF_RANGE = 1
@@ -29,8 +31,6 @@ const connected = client => promisify(client.connect.bind(client))({ timeout: TI
 const disconnected = client => new Promise(resolve => client.disconnect(resolve))
 
 function operations (bootstrap) {
-  let reading = null
-
   const withAdmin = async act => {
     const admin = kafka(bootstrap).admin()
     await admin.connect()
@@ -69,7 +69,7 @@ function operations (bootstrap) {
     }
   }
 
-  return {
+  const all = {
     create_topic: ({ topic, partitions, replication_factor: replicas, configs }) =>
       withOldAdmin(admin =>
         promisify(admin.createTopic.bind(admin))(
@@ -86,8 +86,8 @@ function operations (bootstrap) {
     delete_topic: ({ topic }) =>
       withOldAdmin(admin => promisify(admin.deleteTopic.bind(admin))(topic, TIMEOUT_MS)),
 
-    add_partitions: ({ topic, total }) =>
-      withOldAdmin(admin => promisify(admin.createPartitions.bind(admin))(topic, total, TIMEOUT_MS)),
+    add_partitions: ({ topic, partitions }) =>
+      withOldAdmin(admin => promisify(admin.createPartitions.bind(admin))(topic, partitions, TIMEOUT_MS)),
 
     topics: () =>
       withAdmin(async admin => {
@@ -117,9 +117,10 @@ function operations (bootstrap) {
             if (--missing === 0) resolve()
           })
           const send = rdkafka.Producer.prototype.produce.bind(producer)
-          for (const [number, [value, key, headers, time]] of records.entries()) {
-            const pairs = headers.map(([name, data]) => ({ [name]: unpacked(data) }))
-            send(topic, partition ?? -1, unpacked(value), unpacked(key), time, number, pairs)
+          for (const [number, record] of records.entries()) {
+            const [value, key] = [unpacked(record.value), unpacked(record.key)]
+            const headers = record.headers.map(header => ({ [header.key]: unpacked(header.value) }))
+            send(topic, partition ?? -1, value, key, record.timestamp_ms, number, headers)
           }
         })
       } finally {
@@ -150,10 +151,8 @@ function operations (bootstrap) {
           }
           if (failure) throw failure
           for (const message of messages) {
-            const headers = (message.headers ?? []).flatMap(header =>
-              Object.entries(header).map(([name, data]) => [name, packed(data)])
-            )
-            records.push([packed(message.value), packed(message.key), headers])
+            const headers = (message.headers ?? []).flatMap(Object.entries)
+            records.push(packedRecord(message.value, message.key, headers))
           }
         }
         return records
@@ -170,23 +169,22 @@ function operations (bootstrap) {
       withConsumer('not-used', async consumer => {
         const asked = [{ topic, partition: 0, offset: timestamp }]
         const [{ offset }] = await promisify(consumer.offsetsForTimes.bind(consumer))(asked, TIMEOUT_MS)
-        return offset < 0 ? null : offset
+        return offset
       }),
 
-    commit: ({ group, topic, offset, metadata }) =>
+    commit: ({ group, topic, at, metadata }) =>
       withConsumer(group, async consumer => {
-        consumer.commitSync([{ topic, partition: 0, offset, metadata }])
+        consumer.commitSync([{ topic, partition: 0, offset: at, metadata }])
       }),
 
     /** By a consumer: the promises' fetchOffsets ends the process where the broker refuses. */
-    committed: ({ group, topic, partitions }) =>
+    committed: ({ group, topic, list }) =>
       withConsumer(group, async consumer => {
-        const asked = partitions.map(partition => ({ topic, partition }))
+        const asked = list.map(partition => ({ topic, partition }))
         const found = await promisify(consumer.committed.bind(consumer))(asked, TIMEOUT_MS)
-        return partitions.map(number => {
+        return list.map(number => {
           const entry = found.find(candidate => candidate.partition === number)
-          if (entry.offset === undefined || entry.offset < 0) return null
-          return [entry.offset, entry.metadata ?? '']
+          return { offset: entry.offset ?? -1, metadata: entry.metadata ?? '' }
         })
       }),
 
@@ -197,10 +195,10 @@ function operations (bootstrap) {
         const assigned = found.members.flatMap(member =>
           (member.assignment?.topicPartitions ?? []).map(place => place.partition)
         )
-        return [STATES[found.state], found.members.length, assigned]
+        return { state: STATES[found.state], members: found.members.length, assigned }
       }),
 
-    groups: () =>
+    list_groups: () =>
       withAdmin(async admin => (await admin.listGroups()).groups.map(group => group.groupId)),
 
     delete_group: ({ group }) =>
@@ -208,62 +206,51 @@ function operations (bootstrap) {
         await admin.deleteGroups([group])
       }),
 
-    delete_records: ({ topic, before }) =>
+    delete_records: ({ topic, at }) =>
       withAdmin(async admin => {
-        const partitions = [{ partition: 0, offset: String(before) }]
+        const partitions = [{ partition: 0, offset: String(at) }]
         await admin.deleteTopicRecords({ topic, partitions })
       }),
 
-    reader_open: async ({ group, topic, instance }) => {
-      const arrivals = new Arrivals()
-      const more = instance ? { 'group.instance.id': instance } : {}
-      const consumer = groupConsumer(bootstrap, group, more)
-      reading = { arrivals, consumer, topic }
-      await consumer.connect()
-      await consumer.subscribe({ topics: [topic] })
-      await consumer.run({
-        eachMessage: async ({ partition, message }) => {
-          arrivals.push([partition, Number(message.offset)])
-        }
-      })
-    },
+    journey: question => journey(travel, question)
+  }
 
-    reader_assigned: async ({ count }) => {
-      const deadline = Date.now() + TIMEOUT_MS
-      while (reading.consumer.assignment().length !== count) {
-        if (Date.now() > deadline) throw new Error('not assigned')
-        await pause(20)
+  async function travel (topic) {
+    const arrivals = new Arrivals()
+    const consumer = groupConsumer(bootstrap, `travel-${randomUUID()}`)
+    await consumer.connect()
+    await consumer.subscribe({ topics: [topic] })
+    await consumer.run({
+      eachMessage: async ({ partition, message }) => {
+        arrivals.push([partition, Number(message.offset)])
       }
-    },
-
-    reader_read: ({ count }) => reading.arrivals.take(count),
-
-    reader_pause: ({ partition }) => {
-      reading.consumer.pause([{ topic: reading.topic, partitions: [partition] }])
-    },
-
-    reader_resume: ({ partition }) => {
-      reading.consumer.resume([{ topic: reading.topic, partitions: [partition] }])
-    },
-
-    reader_seek: async ({ partition, to }) => {
-      const { topic } = reading
-      const offsets = await withAdmin(admin => admin.fetchTopicOffsets(topic))
-      const found = offsets.find(entry => entry.partition === partition)
-      const offset = { beginning: found.low, end: found.high }[to] ?? to
-      reading.consumer.seek({ topic, partition, offset: String(offset) })
-    },
-
-    reader_close: async () => {
-      await reading.consumer.disconnect()
-      reading = null
+    })
+    return {
+      arrivals,
+      pause: partition => consumer.pause([{ topic, partitions: [partition] }]),
+      resume: partition => consumer.resume([{ topic, partitions: [partition] }]),
+      seek: async (where, to) => {
+        let offset = to
+        if (where === 'beginning') [offset] = await all.watermarks({ topic, partition: 0 })
+        if (where === 'end') [, offset] = await all.watermarks({ topic, partition: 0 })
+        if (where === 'time') offset = await all.offset_for_time({ topic, timestamp_ms: to })
+        consumer.seek({ topic, partition: 0, offset: String(offset) })
+      },
+      produce: (partition, count) =>
+        all.produce({ topic, partition, ...nothings(count) }),
+      close: () => consumer.disconnect()
     }
   }
+
+  return all
 }
 
-async function member (bootstrap, group, topic, assignor = 'range,roundrobin') {
+async function member (bootstrap, group, topic, assignor, instance) {
   const ending = askedToEnd()
-  const consumer = groupConsumer(bootstrap, group, { 'partition.assignment.strategy': assignor })
+  const consumer = groupConsumer(bootstrap, group, {
+    'partition.assignment.strategy': assignor,
+    ...(instance ? { 'group.instance.id': instance } : {})
+  })
   await consumer.connect()
   await consumer.subscribe({ topics: [topic] })
   await consumer.run({

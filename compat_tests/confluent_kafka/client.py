@@ -8,8 +8,8 @@ from concurrent.futures import Future
 from contextlib import closing, contextmanager
 
 from confluent_kafka import (
+    OFFSET_BEGINNING,
     Consumer,
-    ConsumerGroupState,
     KafkaError,
     KafkaException,
     Message,
@@ -27,6 +27,7 @@ from confluent_kafka.admin import (
 )
 
 from compat_tests.client import BrokerError, Client, Code, GroupView, Position, Record
+from compat_tests.partitioners import librdkafkas
 
 TIMEOUT_S = 30
 
@@ -54,7 +55,9 @@ def only_answer(futures: Mapping[object, Future[object]]) -> object:
 
 class ConfluentKafka(Client):
     name = "confluent-kafka"
-    codecs = ("none", "gzip", "snappy", "lz4", "zstd")
+    assignors = ("range", "cooperative-sticky")
+    lacks = {"generations": "librdkafka commits in no generation but its own"}
+    partition_of = staticmethod(librdkafkas)
 
     @contextmanager
     def admin(self) -> Iterator[AdminClient]:
@@ -207,5 +210,55 @@ class ConfluentKafka(Client):
             for member in answer.members
             for place in member.assignment.topic_partitions
         ]
-        state = "Stable" if answer.state == ConsumerGroupState.STABLE else answer.state.name
+        state = answer.state.name.title()
         return GroupView(state, len(answer.members), tuple(sorted(assigned)))
+
+    def list_groups(self) -> list[str]:
+        with self.admin() as admin:
+            return [entry.group_id for entry in admin.list_consumer_groups().result(30).valid]
+
+    def delete_group(self, group: str) -> None:
+        with self.admin() as admin:
+            only_answer(admin.delete_consumer_groups([group]))
+
+    def delete_records(self, topic: str, before: int) -> None:
+        with self.admin() as admin:
+            only_answer(admin.delete_records([TopicPartition(topic, 0, before)]))
+
+    def commit_stale(self, group: str, topic: str, generation: int) -> None:
+        raise NotImplementedError
+
+    @contextmanager
+    def traveller(self, topic: str, partitions: int) -> Iterator[ConfluentTraveller]:
+        with self.consumer() as consumer:
+            yield ConfluentTraveller(consumer, topic, partitions)
+
+
+class ConfluentTraveller:
+    def __init__(self, consumer: Consumer, topic: str, partitions: int) -> None:
+        self._consumer, self._topic = consumer, topic
+        places = [TopicPartition(topic, number, OFFSET_BEGINNING) for number in range(partitions)]
+        consumer.assign(places)
+
+    def read(self, count: int) -> list[Position]:
+        come: list[Position] = []
+        deadline = time.monotonic() + TIMEOUT_S
+        while len(come) < count:
+            assert time.monotonic() < deadline, f"{len(come)} of {count} records"
+            for message in self._consumer.consume(count - len(come), timeout=0.2):
+                if message.error():
+                    raise broker_error(message.error())
+                come.append(Position(message.partition(), message.offset()))
+        return come
+
+    def seek(self, partition: int, to: int | str) -> None:
+        if to == "end":  # as a number: its own end is where the log ends when it gets there
+            _, to = self._consumer.get_watermark_offsets(TopicPartition(self._topic, partition))
+        offset = OFFSET_BEGINNING if to == "beginning" else to
+        self._consumer.seek(TopicPartition(self._topic, partition, offset))
+
+    def pause(self, partition: int) -> None:
+        self._consumer.pause([TopicPartition(self._topic, partition)])
+
+    def resume(self, partition: int) -> None:
+        self._consumer.resume([TopicPartition(self._topic, partition)])

@@ -1,24 +1,21 @@
-"""A member for groups.py: python -m compat_tests.confluent_kafka.member BOOTSTRAP GROUP TOPIC.
-
-The environment's ASSIGNOR chooses the strategy; `cooperative-sticky` moves partitions one by one.
-"""
+"""A member for groups.py: `BOOTSTRAP GROUP TOPIC ASSIGNOR [INSTANCE]`."""
 
 from __future__ import annotations
 
 import json
-import os
 import signal
 import sys
 
 from confluent_kafka import Consumer, KafkaException
 
 
-def main(bootstrap: str, group: str, topic: str) -> None:
+def main(bootstrap: str, group: str, topic: str, assignor: str, instance: str = "") -> None:
     consumer = Consumer(
         {
             "bootstrap.servers": bootstrap,
             "group.id": group,
-            "partition.assignment.strategy": os.environ.get("ASSIGNOR", "range,roundrobin"),
+            "partition.assignment.strategy": assignor,
+            **({"group.instance.id": instance} if instance else {}),
             "auto.offset.reset": "earliest",
             "enable.auto.commit": False,
             "session.timeout.ms": 6000,

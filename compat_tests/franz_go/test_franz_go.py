@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from compat_tests.program_suite import ProgramSuite
-from compat_tests.programs import ProgramClient
+from compat_tests.programs import LibrarysChoice
+from compat_tests.suite import ClientSuite
 
 
-class FranzGo(ProgramClient):
+class FranzGo(LibrarysChoice):
     name = "franz-go"
     language = "go"
     folder = "franz_go"
-
-
-class TestFranzGo(ProgramSuite):
-    client_class = FranzGo
     assignors = ("range", "cooperative-sticky")
+    creates_topics = False
+
+
+class TestFranzGo(ClientSuite):
+    client_class = FranzGo

@@ -136,7 +136,7 @@ func Run(
 	if err == nil {
 		printLine(map[string]any{"result": result})
 	} else if number, refused := code(err); refused {
-		printLine(map[string]any{"error": number, "text": err.Error()})
+		printLine(map[string]any{"error": map[string]any{"code": number, "text": err.Error()}})
 	} else {
 		end(err)
 	}

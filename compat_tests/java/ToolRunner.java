@@ -1,6 +1,6 @@
 // Runs Kafka's command-line tools one after the other in one JVM, as a JVM of its own costs each a
 // second. A question is a JSON line {"main", "arguments"}; its answer {"result": {"status", "out",
-// "err"}} (compat_tests/remote.py's ServingProgram asks).
+// "err"}} (compat_tests/serving.py's ServingProgram asks).
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;

@@ -31,6 +31,8 @@ def are_there() -> bool:
 def fetch() -> None:
     """Download into a folder of its own and rename it: half a download is not taken for all."""
     target = folder()
+    if are_there():
+        return
     partial = target.with_name(target.name + ".part")
     shutil.rmtree(partial, ignore_errors=True)
     goal = "dependency:copy-dependencies"
@@ -52,6 +54,8 @@ def libraries(version: str) -> Path:
 
 def fetch_older() -> None:
     target = libraries(OLDER)
+    if target.is_dir():
+        return
     partial = target.with_name(target.name + ".part")
     shutil.rmtree(partial, ignore_errors=True)
     goal = "dependency:copy-dependencies"

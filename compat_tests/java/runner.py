@@ -8,9 +8,9 @@ import os
 from pathlib import Path
 
 from compat_tests.java import jars
-from compat_tests.programs import CACHE, CannotBuild, not_testable, run_build
-from compat_tests.remote import ServingProgram
+from compat_tests.programs import CACHE, CannotBuild, compile_java, not_testable
 from compat_tests.requirements import missing, need_program
+from compat_tests.serving import ServingProgram
 
 HERE = Path(__file__).resolve().parent
 TIMEOUT_S = 60
@@ -36,11 +36,7 @@ def command(program: str) -> tuple[str, ...]:
     digest = hashlib.sha256(source.read_bytes()).hexdigest()[:16]
     classes = CACHE / "kafka-tools-classes" / f"{program}-{digest}"
     libraries = f"{jars.folder()}{os.sep}*"
-    if not classes.is_dir():
-        partial = classes.with_suffix(".part")
-        options = ("-proc:none", "-d", str(partial), "-cp", libraries)
-        run_build(["javac", *options, str(source)], HERE)
-        partial.rename(classes)
+    compile_java([source], classes, libraries)
     return (*JVM, "-cp", f"{classes}{os.pathsep}{libraries}", program)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from compat_tests.client import Record
-from compat_tests.groups import Member, member_program
+from compat_tests.groups import Member
 from compat_tests.java.runner import TIMEOUT_S, ToolRunner, java_command, need_kafkas_jars
 from compat_tests.requirements import need_module
 from compat_tests.suite import HOUR_MS, NOON_MS, FreshName
@@ -149,8 +149,7 @@ def test_offsets_of_a_live_group_are_not_reset(
     tools: Tools, topic: str, fresh_name: FreshName
 ) -> None:
     group = fresh_name("group")
-    program = member_program(KafkaPython.__module__)
-    member = Member(program.command(tools.bootstrap, group, topic), program.parse)
+    member = Member(tools.outside.member_command("range")(tools.bootstrap, group, topic))
     try:
         eventually(lambda: member.committed, "the member's commit")
         refused = tools.run(

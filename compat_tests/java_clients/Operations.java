@@ -52,6 +52,7 @@ class Operations implements AutoCloseable {
     private final Admin admin;
     private KafkaProducer<byte[], byte[]> held;
     private KafkaConsumer<byte[], byte[]> seated;
+    private TopicPartition seat;
 
     Operations(String bootstrap) {
         this.bootstrap = bootstrap;
@@ -133,7 +134,8 @@ class Operations implements AutoCloseable {
                 return null;
             case "sit_down": return sitDown(question);
             case "commit_seated":
-                seated.commitSync();
+                // By name: of a partition whose position it has not asked for yet it commits nothing.
+                seated.commitSync(Map.of(seat, new OffsetAndMetadata(0)));
                 return null;
             case "poll_seated": return seated.poll(Duration.ofMillis(100)).count();
             case "stand_up":
@@ -454,6 +456,7 @@ class Operations implements AutoCloseable {
         seated = new KafkaConsumer<>(Member.settings(
                 bootstrap, group(question), "range", instance == null ? null : instance.asText()));
         seated.subscribe(List.of(topic(question)));
+        seat = new TopicPartition(topic(question), 0);
         long deadline = System.currentTimeMillis() + Program.TIMEOUT_MS;
         while (seated.assignment().isEmpty()) {
             if (System.currentTimeMillis() > deadline) {

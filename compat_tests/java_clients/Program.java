@@ -1,4 +1,4 @@
-// The Java client's side of compat_tests: `serve BOOTSTRAP` answers JSON lines (remote.py's
+// The Java client's side of compat_tests: `serve BOOTSTRAP` answers JSON lines (serving.py's
 // ServingProgram asks them), `member BOOTSTRAP GROUP TOPIC ASSIGNOR [INSTANCE]` is a group's member
 // (groups.py reads what it prints). Compiled once for each version of kafka-clients, from 2.8 on.
 

@@ -13,7 +13,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from compat_tests.programs import CACHE, CannotBuild, run_build
+from compat_tests.programs import CACHE, CannotBuild, compile_java
 
 HERE = Path(__file__).resolve().parent
 VERSIONS = ("4.3.1", "3.9.1", "2.8.2")
@@ -29,6 +29,8 @@ def jars(version: str) -> Path:
 def fetch(version: str) -> None:
     """Raises CalledProcessError. The folder is there only when it is complete."""
     target = jars(version)
+    if target.is_dir():
+        return
     partial = target.with_name(target.name + ".part")
     shutil.rmtree(partial, ignore_errors=True)
     where = (f"-Dkafka={version}", f"-DoutputDirectory={partial}")
@@ -43,14 +45,10 @@ def command(version: str) -> tuple[str, ...]:
     if shutil.which("java") is None:
         raise CannotBuild("java is not installed")
     if not jars(version).is_dir():
-        raise CannotBuild(f"no jars in {jars(version)}: python -m compat_tests.setup fetches them")
+        raise CannotBuild(f"no jars in {jars(version)}: make compat fetches them")
     sources = sorted(HERE.glob("*.java"))
     digest = hashlib.sha256(b"\0".join(path.read_bytes() for path in sources)).hexdigest()[:16]
     classes = CACHE / f"kafka-clients-{version}-classes" / digest
     libraries = f"{jars(version)}{os.sep}*"
-    if not classes.is_dir():
-        partial = classes.with_suffix(".part")
-        options = ("-nowarn", "-Xlint:none", "-proc:none", "-d", str(partial), "-cp", libraries)
-        run_build(["javac", *options, *map(str, sources)], HERE)
-        partial.rename(classes)
+    compile_java(sources, classes, libraries, "-nowarn", "-Xlint:none")
     return (*JVM, LOGGING, "-cp", f"{classes}{os.pathsep}{libraries}", "Program")

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import pytest
 
 from compat_tests.brokers import Broker
-from compat_tests.client import BrokerError, Client, Code, GroupView, Record
-from compat_tests.groups import Member, Program, parse_json, when_coordinator_is_up
+from compat_tests.client import BrokerError, Code, GroupView, Record
+from compat_tests.groups import Member, when_coordinator_is_up
 from compat_tests.java_clients import clients
-from compat_tests.program_suite import ProgramSuite
-from compat_tests.programs import CannotBuild, ProgramClient, not_testable, record_to_json
-from compat_tests.remote import ServingProgram
+from compat_tests.packing import record_to_json
+from compat_tests.programs import CannotBuild, LibrarysChoice, not_testable
+from compat_tests.serving import ServingClient, ServingSuite
 from compat_tests.suite import FreshName
 from compat_tests.waiting import eventually
 
@@ -23,37 +22,17 @@ ELECTION_NOT_NEEDED = 84
 SEATS = 3
 
 
-class JavaClient(ProgramClient):
-    """One process for all questions: a JVM is slow to start."""
-
-    lacks = frozenset({"commits as another"})  # but see who is removed, and who is fenced
+class JavaClient(ServingClient, LibrarysChoice):
+    lacks = {"generations": "no call for it; but see who is removed, and who is fenced"}
+    assignors = ("range", "cooperative-sticky")
     version: ClassVar[str]
-    running: ClassVar[dict[str, ServingProgram]] = {}
 
     def __init__(self, bootstrap: str) -> None:
-        Client.__init__(self, bootstrap)
+        super().__init__(bootstrap)
         try:
             self.command = clients.command(self.version)
         except CannotBuild as failure:
             not_testable(str(failure))
-
-    def ask(self, operation: str, **arguments: object) -> Any:
-        program = self.running.get(self.version)
-        if program is None or not program.is_alive:
-            program = ServingProgram([*self.command, "serve", self.bootstrap])
-            self.running[self.version] = program
-        return program.ask(operation, arguments)
-
-    @classmethod
-    def end(cls) -> None:
-        if program := cls.running.pop(cls.version, None):
-            program.end()
-
-    def member_program(self, assignor: str, *instance: str) -> Program:
-        def command(bootstrap: str, group: str, topic: str) -> list[str]:
-            return [*self.command, "member", bootstrap, group, topic, assignor, *instance]
-
-        return Program(command, parse_json)
 
 
 def send_held(client: JavaClient, topic: str, first: int, count: int) -> list[list[int]]:
@@ -61,18 +40,10 @@ def send_held(client: JavaClient, topic: str, first: int, count: int) -> list[li
     return client.ask("send_held", topic=topic, partition=0, records=records)
 
 
-class JavaSuite(ProgramSuite):
+class JavaSuite(ServingSuite):
     client_class: ClassVar[type[JavaClient]]
-    assignors = ("range", "cooperative-sticky")
 
-    @pytest.fixture(scope="class", autouse=True)
-    def _one_program(self) -> Iterator[None]:
-        yield
-        self.client_class.end()
-
-    def test_producing_to_an_unknown_topic(
-        self, client: ProgramClient, fresh_name: FreshName
-    ) -> None:
+    def test_producing_to_an_unknown_topic(self, client: JavaClient, fresh_name: FreshName) -> None:
         """This producer always asks for the topic to be made; a look at one does not."""
         topic = fresh_name("unknown")
         with pytest.raises(BrokerError) as failure:
@@ -80,11 +51,6 @@ class JavaSuite(ProgramSuite):
         assert failure.value.code == Code.UNKNOWN_TOPIC_OR_PARTITION
         assert client.produce(topic, [Record(b"x")])[0].offset == 0
         assert topic in client.topics()
-
-    def test_producing_to_a_topic_that_cannot_be(self, client: ProgramClient) -> None:
-        with pytest.raises(BrokerError) as failure:
-            client.produce("no/such topic", [Record(b"x")])
-        assert failure.value.code == Code.INVALID_TOPIC
 
     @pytest.mark.parametrize("idempotent", [True, False])
     def test_an_open_producer_goes_on_after_the_broker_is_killed(
@@ -110,8 +76,8 @@ class JavaSuite(ProgramSuite):
     ) -> None:
         topic, group = fresh_name("topic"), fresh_name("group")
         client.create_topic(topic, SEATS)
-        program = client.member_program(assignor)
-        members = [Member(program.command(bootstrap, group, topic), program.parse) for _ in "ab"]
+        command = client.member_command(assignor)
+        members = [Member(command(bootstrap, group, topic)) for _ in "ab"]
         try:
             self.settle(client, group, GroupView("Stable", 2, (0, 1, 2)))
         finally:
@@ -142,8 +108,7 @@ class JavaSuite(ProgramSuite):
     ) -> None:
         group = fresh_name("group")
         client.ask("sit_down", group=group, topic=topic, instance="seat")
-        program = client.member_program("range", "seat")
-        younger = Member(program.command(bootstrap, group, topic), program.parse)
+        younger = Member(client.member_command("range", "seat")(bootstrap, group, topic))
         try:
 
             def fenced() -> bool:

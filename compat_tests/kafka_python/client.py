@@ -6,12 +6,15 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 
-from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition, errors
 from kafka.admin import ConfigResource
-from kafka.errors import KafkaError
+from kafka.coordinator.base import Generation, MemberState
+from kafka.errors import CommitFailedError, KafkaError
 from kafka.structs import OffsetAndMetadata
 
 from compat_tests.client import BrokerError, Client, GroupView, Position, Record
+from compat_tests.kafka_python.traveller import KafkaPythonTraveller
+from compat_tests.partitioners import javas
 
 
 @contextmanager
@@ -24,8 +27,12 @@ def broker_errors() -> Iterator[None]:
 
 class KafkaPython(Client):
     name = "kafka-python"
-    codecs = ("none", "gzip", "snappy", "lz4", "zstd")
+    assignors = ("range", "cooperative-sticky")
+    lacks = {
+        "error for a bad topic": "it asks for the topic for a minute, whatever the broker says",
+    }
     sends_null_headers = False
+    partition_of = staticmethod(javas)
 
     @contextmanager
     def admin(self) -> Iterator[KafkaAdminClient]:
@@ -165,3 +172,39 @@ class KafkaPython(Client):
             for partition in topic["partitions"]
         ]
         return GroupView(answer["group_state"], len(answer["members"]), tuple(sorted(assigned)))
+
+    def list_groups(self) -> list[str]:
+        with self.admin() as admin:
+            return [entry["group_id"] for entry in admin.list_groups()]
+
+    def delete_group(self, group: str) -> None:
+        with self.admin() as admin:
+            outcome = admin.delete_groups([group])[group]
+        if outcome != "OK":  # the name of an error
+            raise BrokerError(getattr(errors, outcome).errno, outcome)
+
+    def delete_records(self, topic: str, before: int) -> None:
+        with self.admin() as admin:
+            admin.delete_records({TopicPartition(topic, 0): before})
+
+    def commit_stale(self, group: str, topic: str, generation: int) -> None:
+        """No call takes a generation: the consumer is made to believe that it is the member."""
+        with self.admin() as admin:
+            (member,) = admin.describe_groups([group])[group]["members"]
+        with self.consumer(group_id=group) as consumer:
+            consumer.subscribe([topic])
+            coordinator = consumer._coordinator
+            coordinator.state = MemberState.STABLE
+            coordinator._generation = Generation(generation, member["member_id"], "range")
+            try:
+                consumer.commit({TopicPartition(topic, 0): OffsetAndMetadata(1, "", -1)})
+            except CommitFailedError as error:
+                (reason,) = error.args
+                raise reason from error
+            finally:
+                coordinator._generation = Generation.NO_GENERATION  # or it leaves in its name
+
+    @contextmanager
+    def traveller(self, topic: str, partitions: int) -> Iterator[KafkaPythonTraveller]:
+        with self.consumer() as consumer:
+            yield KafkaPythonTraveller(consumer, topic, partitions)

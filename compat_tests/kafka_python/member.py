@@ -1,4 +1,4 @@
-"""A member for groups.py: python -m compat_tests.kafka_python.member BOOTSTRAP GROUP TOPIC."""
+"""A member for groups.py: `BOOTSTRAP GROUP TOPIC ASSIGNOR [INSTANCE]`."""
 
 from __future__ import annotations
 
@@ -7,14 +7,22 @@ import signal
 import sys
 
 from kafka import KafkaConsumer
+from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
+from kafka.coordinator.assignors.range import RangePartitionAssignor
 from kafka.errors import KafkaError
 
+ASSIGNORS = {"range": RangePartitionAssignor, "cooperative-sticky": CooperativeStickyAssignor}
 
-def main(bootstrap: str, group: str, topic: str) -> None:
+
+def main(
+    bootstrap: str, group: str, topic: str, assignor: str, instance: str | None = None
+) -> None:
     consumer = KafkaConsumer(
         topic,
         bootstrap_servers=bootstrap,
         group_id=group,
+        group_instance_id=instance,
+        partition_assignment_strategy=[ASSIGNORS[assignor]],
         auto_offset_reset="earliest",
         enable_auto_commit=False,
         session_timeout_ms=6000,

@@ -40,16 +40,3 @@ class TestKafkaPython(ClientSuite):
                     producer.send(topic, b"%d" % number)
                 producer.flush(30)
         assert [r.value for r in client.consume(topic, 200)] == [b"%d" % i for i in range(100)] * 2
-
-    def test_deleting_records_of_the_group(self, bootstrap: str, fresh_name: FreshName) -> None:
-        """An empty group is listed, described, and deleted."""
-        client = KafkaPython(bootstrap)
-        topic, group = fresh_name("topic"), fresh_name("group")
-        client.create_topic(topic)
-        client.commit(group, topic, 1, "")
-        with client.admin() as admin:
-            assert group in {entry["group_id"] for entry in admin.list_groups()}
-            assert client.describe_group(group).state == "Empty"
-            admin.delete_groups([group])
-            assert group not in {entry["group_id"] for entry in admin.list_groups()}
-        assert client.committed(group, topic) == [None]

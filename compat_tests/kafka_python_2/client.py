@@ -12,6 +12,8 @@ from kafka.errors import KafkaError, for_code
 from kafka.structs import OffsetAndMetadata
 
 from compat_tests.client import BrokerError, Client, GroupView, Position, Record
+from compat_tests.kafka_python.traveller import KafkaPythonTraveller
+from compat_tests.partitioners import javas
 
 TIMEOUT_S = 30
 
@@ -26,7 +28,7 @@ def broker_errors() -> Iterator[None]:
 
 class KafkaPython2(Client):
     name = "kafka-python 2.0"
-    codecs = ("none", "gzip", "snappy", "lz4", "zstd")
+    partition_of = staticmethod(javas)
 
     @contextmanager
     def admin(self) -> Iterator[KafkaAdminClient]:
@@ -164,9 +166,7 @@ class KafkaPython2(Client):
         ]
         return GroupView(described.state, len(described.members), tuple(sorted(assigned)))
 
-    # -- what remote.py asks for beyond ----------------------------------------------------------
-
-    def groups(self) -> list[str]:
+    def list_groups(self) -> list[str]:
         with self.admin() as admin:
             return [group for group, _protocol in admin.list_consumer_groups()]
 
@@ -175,3 +175,14 @@ class KafkaPython2(Client):
             ((_group, error),) = admin.delete_consumer_groups([group])
         if error is not for_code(0):
             raise BrokerError(error.errno, repr(error))
+
+    def delete_records(self, topic: str, before: int) -> None:
+        raise NotImplementedError
+
+    def commit_stale(self, group: str, topic: str, generation: int) -> None:
+        raise NotImplementedError
+
+    @contextmanager
+    def traveller(self, topic: str, partitions: int) -> Iterator[KafkaPythonTraveller]:
+        with self.consumer() as consumer:
+            yield KafkaPythonTraveller(consumer, topic, partitions)

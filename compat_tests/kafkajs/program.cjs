@@ -1,4 +1,4 @@
-// kafkajs: `serve BOOTSTRAP`, or `member BOOTSTRAP GROUP TOPIC`. See ../program.cjs.
+// kafkajs: `serve BOOTSTRAP`, or `member BOOTSTRAP GROUP TOPIC roundrobin`. See ../program.cjs.
 'use strict'
 
 const { randomUUID } = require('node:crypto')
@@ -7,8 +7,9 @@ const lz4 = require('lz4-napi')
 const zstd = require('@bokuweb/zstd-wasm')
 const { AssignerProtocol, CompressionCodecs, CompressionTypes, Kafka, Partitioners, logLevel } =
   require('kafkajs')
-const { Arrivals, BrokerError, TIMEOUT_MS, askedToEnd, inPortions, main, packed, say, unpacked } =
-  require('../program.cjs')
+const {
+  Arrivals, BrokerError, TIMEOUT_MS, askedToEnd, inPortions, journey, main, nothings, packedRecord, say, unpacked
+} = require('../program.cjs')
 
 CompressionCodecs[CompressionTypes.Snappy] = snappy
 CompressionCodecs[CompressionTypes.LZ4] = () => ({
@@ -34,16 +35,14 @@ const CONSUMER = { sessionTimeout: 6000, heartbeatInterval: 500, maxWaitTimeInMs
 
 const toHeaders = pairs => {
   const headers = {}
-  for (const [name, value] of pairs) {
+  for (const { key: name, value } of pairs) {
     const data = unpacked(value)
     headers[name] = name in headers ? [headers[name], data].flat() : data
   }
   return headers
 }
 const fromHeaders = headers =>
-  Object.entries(headers).flatMap(([name, values]) =>
-    [values].flat().map(value => [name, packed(value)])
-  )
+  Object.entries(headers).flatMap(([name, values]) => [values].flat().map(value => [name, value]))
 
 function connection (bootstrap, { onLog = () => {}, retries = 5 } = {}) {
   return new Kafka({
@@ -58,8 +57,6 @@ function connection (bootstrap, { onLog = () => {}, retries = 5 } = {}) {
 }
 
 function operations (bootstrap) {
-  let reading = null
-
   const withAdmin = async act => {
     const admin = connection(bootstrap).admin()
     await admin.connect()
@@ -76,7 +73,7 @@ function operations (bootstrap) {
       return offsets.find(entry => entry.partition === partition)
     })
 
-  return {
+  const all = {
     create_topic: ({ topic, partitions, replication_factor: replicationFactor, configs }) =>
       withAdmin(async admin => {
         const configEntries = Object.entries(configs).map(([name, value]) => ({ name, value }))
@@ -92,9 +89,9 @@ function operations (bootstrap) {
 
     delete_topic: ({ topic }) => withAdmin(admin => admin.deleteTopics({ topics: [topic] })),
 
-    add_partitions: ({ topic, total }) =>
+    add_partitions: ({ topic, partitions }) =>
       withAdmin(async admin => {
-        await admin.createPartitions({ topicPartitions: [{ topic, count: total }] })
+        await admin.createPartitions({ topicPartitions: [{ topic, count: partitions }] })
       }),
 
     topics: () =>
@@ -110,9 +107,10 @@ function operations (bootstrap) {
         return Object.fromEntries(found.configEntries.map(e => [e.configName, e.configValue]))
       }),
 
-    alter_config: ({ topic, key, value }) =>
+    alter_config: ({ topic, configs }) =>
       withAdmin(async admin => {
-        const resource = { type: TOPIC, name: topic, configEntries: [{ name: key, value }] }
+        const configEntries = Object.entries(configs).map(([name, value]) => ({ name, value }))
+        const resource = { type: TOPIC, name: topic, configEntries }
         await admin.alterConfigs({ validateOnly: false, resources: [resource] })
       }),
 
@@ -135,7 +133,7 @@ function operations (bootstrap) {
       const landed = []
       try {
         for (const portion of inPortions(records)) {
-          const messages = portion.map(([value, key, headers, time]) => ({
+          const messages = portion.map(({ value, key, headers, timestamp_ms: time }) => ({
             value: unpacked(value),
             key: unpacked(key),
             headers: toHeaders(headers),
@@ -177,7 +175,7 @@ function operations (bootstrap) {
             for (const message of batch.messages) {
               if (Number(message.offset) !== next) continue
               next += 1
-              arrivals.push([packed(message.value), packed(message.key), fromHeaders(message.headers)])
+              arrivals.push(packedRecord(message.value, message.key, fromHeaders(message.headers)))
             }
           }
         })
@@ -199,10 +197,10 @@ function operations (bootstrap) {
         const offsets = await admin.fetchTopicOffsetsByTimestamp(topic, timestamp)
         const [{ high }] = await admin.fetchTopicOffsets(topic)
         const [{ offset }] = offsets
-        return offset === high ? null : Number(offset)
+        return offset === high ? -1 : Number(offset)
       }),
 
-    commit: async ({ group, topic, offset, metadata }) => {
+    commit: async ({ group, topic, at, metadata }) => {
       const consumer = connection(bootstrap).consumer({ groupId: group, ...CONSUMER })
       await consumer.connect()
       try {
@@ -210,19 +208,19 @@ function operations (bootstrap) {
         await consumer.run({ autoCommit: false, eachBatchAutoResolve: false, eachBatch: async () => {} })
         // It reads at once, finds the new position out of range, and commits that it has none.
         consumer.pause([{ topic }])
-        const place = { topic, partition: 0, offset: String(offset), metadata }
+        const place = { topic, partition: 0, offset: String(at), metadata }
         await consumer.commitOffsets([place])
       } finally {
         await consumer.disconnect()
       }
     },
 
-    committed: ({ group, topic, partitions }) =>
+    committed: ({ group, topic, list }) =>
       withAdmin(async admin => {
         const [found] = await admin.fetchOffsets({ groupId: group, topics: [topic] })
-        return partitions.map(number => {
+        return list.map(number => {
           const entry = found.partitions.find(candidate => candidate.partition === number)
-          return entry.offset === '-1' ? null : [Number(entry.offset), entry.metadata ?? '']
+          return { offset: Number(entry.offset), metadata: entry.metadata ?? '' }
         })
       }),
 
@@ -235,10 +233,10 @@ function operations (bootstrap) {
           const { assignment } = AssignerProtocol.MemberAssignment.decode(member.memberAssignment)
           return Object.values(assignment).flat()
         })
-        return [found.state, found.members.length, assigned]
+        return { state: found.state, members: found.members.length, assigned }
       }),
 
-    groups: () =>
+    list_groups: () =>
       withAdmin(async admin => (await admin.listGroups()).groups.map(group => group.groupId)),
 
     delete_group: ({ group }) =>
@@ -246,52 +244,47 @@ function operations (bootstrap) {
         await admin.deleteGroups([group])
       }),
 
-    delete_records: ({ topic, before }) =>
+    delete_records: ({ topic, at }) =>
       withAdmin(async admin => {
         await admin.fetchTopicOffsets(topic) // it wants to know the leader already
-        const partitions = [{ partition: 0, offset: String(before) }]
+        const partitions = [{ partition: 0, offset: String(at) }]
         await admin.deleteTopicRecords({ topic, partitions })
       }),
 
     cluster: () => withAdmin(admin => admin.describeCluster()),
 
-    reader_open: async ({ group, topic }) => {
-      const arrivals = new Arrivals()
-      const consumer = connection(bootstrap).consumer({ groupId: group, ...CONSUMER })
-      reading = { arrivals, consumer, topic }
-      await consumer.connect()
-      await consumer.subscribe({ topics: [topic], fromBeginning: true })
-      await consumer.run({
-        autoCommit: false,
-        eachMessage: async ({ partition, message }) => {
-          arrivals.push([partition, Number(message.offset)])
-        }
-      })
-    },
+    journey: question => journey(travel, question)
+  }
 
-    reader_read: ({ count }) => reading.arrivals.take(count),
-
-    reader_pause: ({ partition }) => {
-      reading.consumer.pause([{ topic: reading.topic, partitions: [partition] }])
-    },
-
-    reader_resume: ({ partition }) => {
-      reading.consumer.resume([{ topic: reading.topic, partitions: [partition] }])
-    },
-
-    reader_seek: async ({ partition, to }) => {
-      const { topic } = reading
-      let offset = String(to)
-      if (to === 'beginning') offset = (await topicOffsets(topic, partition)).low
-      if (to === 'end') offset = (await topicOffsets(topic, partition)).high
-      reading.consumer.seek({ topic, partition, offset })
-    },
-
-    reader_close: async () => {
-      await reading.consumer.disconnect()
-      reading = null
+  async function travel (topic) {
+    const arrivals = new Arrivals()
+    const consumer = connection(bootstrap).consumer({ groupId: `travel-${randomUUID()}`, ...CONSUMER })
+    await consumer.connect()
+    await consumer.subscribe({ topics: [topic], fromBeginning: true })
+    await consumer.run({
+      autoCommit: false,
+      eachMessage: async ({ partition, message }) => {
+        arrivals.push([partition, Number(message.offset)])
+      }
+    })
+    return {
+      arrivals,
+      pause: partition => consumer.pause([{ topic, partitions: [partition] }]),
+      resume: partition => consumer.resume([{ topic, partitions: [partition] }]),
+      seek: async (where, to) => {
+        let offset = to
+        if (where === 'beginning') offset = (await topicOffsets(topic, 0)).low
+        if (where === 'end') offset = (await topicOffsets(topic, 0)).high
+        if (where === 'time') offset = await all.offset_for_time({ topic, timestamp_ms: to })
+        consumer.seek({ topic, partition: 0, offset: String(offset) })
+      },
+      produce: (partition, count) =>
+        all.produce({ topic, partition, ...nothings(count) }),
+      close: () => consumer.disconnect()
     }
   }
+
+  return all
 }
 
 async function member (bootstrap, group, topic) {

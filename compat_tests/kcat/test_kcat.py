@@ -10,7 +10,7 @@ import pytest
 
 from compat_tests.brokers import Broker
 from compat_tests.client import Position, Record
-from compat_tests.groups import Program, group_story
+from compat_tests.groups import group_story
 from compat_tests.requirements import need_module, need_program
 from compat_tests.suite import ALL_CODECS, NOON_MS, FreshName, ten_mebibytes
 
@@ -160,5 +160,4 @@ def test_a_group_lives_through_join_leave_kill_and_restart(
         found = re.fullmatch(r"(\d+) (\d+)\n?", line)
         return [Position(int(found[1]), int(found[2]))] if found else None
 
-    program = Program(command, parse)
-    group_story(kcat.admin, broker, fresh_name, program, commits_are_told=False)
+    group_story(kcat.admin, broker, fresh_name, command, commits_are_told=False, parse=parse)

@@ -1,9 +1,11 @@
-// @platformatic/kafka: `serve BOOTSTRAP`, or `member BOOTSTRAP GROUP TOPIC`. See ../program.cjs.
+// @platformatic/kafka: `serve BOOTSTRAP`, or `member BOOTSTRAP GROUP TOPIC roundrobin [INSTANCE]`. See ../program.cjs.
 'use strict'
 
 const { randomUUID } = require('node:crypto')
 const { Admin, Consumer, Producer, defaultPartitioner } = require('@platformatic/kafka')
-const { Arrivals, askedToEnd, inPortions, main, packed, say, unpacked } = require('../program.cjs')
+const {
+  Arrivals, askedToEnd, inPortions, journey, main, nothings, packedRecord, say, unpacked
+} = require('../program.cjs')
 
 const TOPIC = 2
 const SET = 0
@@ -26,8 +28,6 @@ const groupSettings = (bootstrap, groupId) => ({
 })
 
 function operations (bootstrap) {
-  let reading = null
-
   const withAdmin = async act => {
     const admin = new Admin(settings(bootstrap))
     try {
@@ -44,17 +44,7 @@ function operations (bootstrap) {
       return Number(found.partitions[0].offset)
     })
 
-  const follow = async position => {
-    const { arrivals, consumer, topic } = reading
-    await reading.stream?.close()
-    reading.stream = await consumer.consume({ topics: [topic], ...position })
-    reading.stream.on('data', message => {
-      arrivals.push([message.partition, Number(message.offset)])
-    })
-    reading.stream.on('error', error => arrivals.fail(error))
-  }
-
-  return {
+  const all = {
     create_topic: ({ topic, partitions, replication_factor: replicas, configs }) =>
       withAdmin(async admin => {
         const entries = Object.entries(configs).map(([name, value]) => ({ name, value }))
@@ -63,8 +53,8 @@ function operations (bootstrap) {
 
     delete_topic: ({ topic }) => withAdmin(admin => admin.deleteTopics({ topics: [topic] })),
 
-    add_partitions: ({ topic, total }) =>
-      withAdmin(admin => admin.createPartitions({ topics: [{ name: topic, count: total }] })),
+    add_partitions: ({ topic, partitions }) =>
+      withAdmin(admin => admin.createPartitions({ topics: [{ name: topic, count: partitions }] })),
 
     topics: () =>
       withAdmin(async admin => {
@@ -81,9 +71,13 @@ function operations (bootstrap) {
         return Object.fromEntries(found.configs.map(entry => [entry.name, entry.value]))
       }),
 
-    alter_config: ({ topic, key, value }) =>
+    alter_config: ({ topic, configs: wanted }) =>
       withAdmin(admin => {
-        const configs = [{ name: key, configOperation: SET, value }]
+        const configs = Object.entries(wanted).map(([name, value]) => ({
+          name,
+          configOperation: SET,
+          value
+        }))
         const resources = [{ resourceType: TOPIC, resourceName: topic, configs }]
         return admin.incrementalAlterConfigs({ resources })
       }),
@@ -94,7 +88,7 @@ function operations (bootstrap) {
       try {
         for (const portion of inPortions(records)) {
           const chosen = []
-          const messages = portion.map(([value, key, headers, time]) => {
+          const messages = portion.map(({ value, key, headers, timestamp_ms: time }) => {
             const at = partition ?? defaultPartitioner(null, unpacked(key))
             chosen.push(at)
             return {
@@ -102,7 +96,7 @@ function operations (bootstrap) {
               value: unpacked(value),
               key: unpacked(key),
               // Buffers are not equal to each other, so a name can be there twice.
-              headers: new Map(headers.map(([name, data]) => [Buffer.from(name), unpacked(data)])),
+              headers: new Map(headers.map(h => [Buffer.from(h.key), unpacked(h.value)])),
               partition: at,
               ...(time === null ? {} : { timestamp: BigInt(time) })
             }
@@ -136,8 +130,8 @@ function operations (bootstrap) {
         stream.on('error', error => arrivals.fail(error))
         stream.on('data', message => {
           if (message.partition !== partition) return
-          const headers = [...message.headers].map(([name, data]) => [name.toString(), packed(data)])
-          arrivals.push([packed(message.value), packed(message.key), headers])
+          const headers = [...message.headers].map(([name, data]) => [name.toString(), data])
+          arrivals.push(packedRecord(message.value, message.key, headers))
         })
         const records = await arrivals.take(count)
         return records
@@ -151,33 +145,30 @@ function operations (bootstrap) {
       await listOffset(topic, partition, LATEST)
     ],
 
-    offset_for_time: async ({ topic, timestamp_ms: timestamp }) => {
-      const offset = await listOffset(topic, 0, BigInt(timestamp))
-      return offset < 0 ? null : offset
-    },
+    offset_for_time: ({ topic, timestamp_ms: timestamp }) =>
+      listOffset(topic, 0, BigInt(timestamp)),
 
     /** It has no way to give metadata. */
-    commit: async ({ group, topic, offset }) => {
+    commit: async ({ group, topic, at }) => {
       const consumer = new Consumer(groupSettings(bootstrap, group))
       try {
         consumer.topics.track(topic)
         await consumer.joinGroup()
-        const place = { topic, partition: 0, offset: BigInt(offset), leaderEpoch: 0 }
+        const place = { topic, partition: 0, offset: BigInt(at), leaderEpoch: 0 }
         await consumer.commit({ offsets: [place] })
       } finally {
         await consumer.close(true)
       }
     },
 
-    committed: ({ group, topic, partitions }) =>
+    committed: ({ group, topic, list }) =>
       withAdmin(async admin => {
-        const asked = { groupId: group, topics: [{ name: topic, partitionIndexes: partitions }] }
+        const asked = { groupId: group, topics: [{ name: topic, partitionIndexes: list }] }
         const [found] = await admin.listConsumerGroupOffsets({ groups: [asked] })
         const entries = found.topics[0]?.partitions ?? []
-        return partitions.map(number => {
+        return list.map(number => {
           const entry = entries.find(candidate => candidate.partitionIndex === number)
-          if (!entry || entry.committedOffset < 0n) return null
-          return [Number(entry.committedOffset), entry.metadata ?? '']
+          return { offset: Number(entry?.committedOffset ?? -1), metadata: entry?.metadata ?? '' }
         })
       }),
 
@@ -188,16 +179,17 @@ function operations (bootstrap) {
         const assigned = members.flatMap(member =>
           [...(member.assignments?.values() ?? [])].flatMap(entry => entry.partitions)
         )
-        return [found.state[0] + found.state.slice(1).toLowerCase(), members.length, assigned]
+        const state = found.state[0] + found.state.slice(1).toLowerCase()
+        return { state, members: members.length, assigned }
       }),
 
-    groups: () => withAdmin(async admin => [...(await admin.listGroups()).keys()]),
+    list_groups: () => withAdmin(async admin => [...(await admin.listGroups()).keys()]),
 
     delete_group: ({ group }) => withAdmin(admin => admin.deleteGroups({ groups: [group] })),
 
-    delete_records: ({ topic, before }) =>
+    delete_records: ({ topic, at }) =>
       withAdmin(async admin => {
-        const partitions = [{ partition: 0, offset: BigInt(before) }]
+        const partitions = [{ partition: 0, offset: BigInt(at) }]
         await admin.deleteRecords({ topics: [{ name: topic, partitions }] })
       }),
 
@@ -217,32 +209,37 @@ function operations (bootstrap) {
         )
       }),
 
-    reader_open: async ({ group, topic }) => {
-      reading = {
-        arrivals: new Arrivals(),
-        consumer: new Consumer(groupSettings(bootstrap, group)),
-        stream: null,
-        topic
-      }
-      await follow({ mode: 'committed', fallbackMode: 'earliest' })
-    },
+    journey: question => journey(travel, question)
+  }
 
-    reader_read: ({ count }) => reading.arrivals.take(count),
-
-    /** Another stream of the same consumer. */
-    reader_seek: async ({ partition, to }) => {
-      const { topic } = reading
-      let offset = to
-      if (to === 'beginning') offset = await listOffset(topic, partition, EARLIEST)
-      if (to === 'end') offset = await listOffset(topic, partition, LATEST)
-      await follow({ mode: 'manual', offsets: [{ topic, partition, offset: BigInt(offset) }] })
-    },
-
-    reader_close: async () => {
-      await reading.consumer.close(true)
-      reading = null
+  /** A seek is another stream of the same consumer; it pauses whole streams, not partitions. */
+  async function travel (topic) {
+    const arrivals = new Arrivals()
+    const consumer = new Consumer(groupSettings(bootstrap, `travel-${randomUUID()}`))
+    let stream = null
+    const read = async position => {
+      await stream?.close()
+      stream = await consumer.consume({ topics: [topic], ...position })
+      stream.on('data', message => arrivals.push([message.partition, Number(message.offset)]))
+      stream.on('error', error => arrivals.fail(error))
+    }
+    await read({ mode: 'committed', fallbackMode: 'earliest' })
+    return {
+      arrivals,
+      seek: async (where, to) => {
+        let offset = to
+        if (where === 'beginning') offset = await listOffset(topic, 0, EARLIEST)
+        if (where === 'end') offset = await listOffset(topic, 0, LATEST)
+        if (where === 'time') offset = await listOffset(topic, 0, BigInt(to))
+        await read({ mode: 'manual', offsets: [{ topic, partition: 0, offset: BigInt(offset) }] })
+      },
+      produce: (partition, count) =>
+        all.produce({ topic, partition, ...nothings(count) }),
+      close: () => consumer.close(true)
     }
   }
+
+  return all
 }
 
 /** What one consumer reads and commits, until `ending` or an error of its stream. */
@@ -295,10 +292,14 @@ async function follow (consumer, topic, ending) {
   return over
 }
 
-async function member (bootstrap, group, topic) {
+async function member (bootstrap, group, topic, _assignor, instance) {
   const ending = askedToEnd()
   for (let over = false; !over;) {
-    const consumer = new Consumer({ ...groupSettings(bootstrap, group), retries: 30 })
+    const consumer = new Consumer({
+      ...groupSettings(bootstrap, group),
+      ...(instance ? { groupInstanceId: instance } : {}),
+      retries: 30
+    })
     try {
       over = await follow(consumer, topic, ending)
     } catch (error) {

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from compat_tests.program_suite import ProgramSuite
+from compat_tests.partitioners import librdkafkas
 from compat_tests.programs import ProgramClient
+from compat_tests.suite import ClientSuite
 
 
 class RdkafkaRust(ProgramClient):
     name = "rdkafka for Rust"
     language = "rust"
     folder = "rdkafka_rust"
-    lacks = frozenset({"commits as another"})
-
-
-class TestRdkafkaRust(ProgramSuite):
-    client_class = RdkafkaRust
     assignors = ("range", "cooperative-sticky")
-    creates_topics = True
+    lacks = {"generations": "librdkafka commits in no generation but its own"}
+    partition_of = staticmethod(librdkafkas)
 
-    # The library does not tell what its partitioner would choose.
-    test_keys_go_where_the_clients_own_partitioner_says = None
+
+class TestRdkafkaRust(ClientSuite):
+    client_class = RdkafkaRust

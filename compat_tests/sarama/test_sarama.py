@@ -5,19 +5,20 @@ from __future__ import annotations
 import pytest
 
 from compat_tests.client import Client
-from compat_tests.program_suite import ProgramSuite
-from compat_tests.programs import ProgramClient
+from compat_tests.programs import LibrarysChoice
+from compat_tests.suite import ClientSuite
 
 
-class Sarama(ProgramClient):
+class Sarama(LibrarysChoice):
     name = "sarama"
     language = "go"
     folder = "sarama"
-
-
-class TestSarama(ProgramSuite):
-    client_class = Sarama
     assignors = ("range", "cooperative-sticky")
+    creates_topics = False
+
+
+class TestSarama(ClientSuite):
+    client_class = Sarama
     commits_are_told = False  # the library commits in the background
 
     @pytest.mark.parametrize("version", ["1.0.0", "2.1.0", "2.8.0"])

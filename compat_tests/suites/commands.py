@@ -9,6 +9,8 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from compat_tests import environments
+
 CACHE = Path(__file__).resolve().parents[2] / ".cache" / "suites"
 
 
@@ -20,6 +22,14 @@ def need(*programs: str) -> None:
     for program in programs:
         if shutil.which(program) is None:
             raise CannotFetch(f"{program} is not installed")
+
+
+def install(client: str) -> None:
+    """What a client's suite uses, too: see environments.py."""
+    try:
+        environments.install(client)
+    except subprocess.CalledProcessError as error:
+        raise CannotFetch(f"{client}: {error}\n{error.stderr[-4000:]}") from error
 
 
 def prepare(command: Sequence[str | Path], folder: Path, **environment: str) -> str:

@@ -21,16 +21,17 @@ REASONS = HERE / "reasons.tsv"
 HEAD = """\
 # What other people's test suites give
 
-Written by `python -m compat_tests.suites NAME` and compared with by `--check`; do not edit. Suites
-are fetched as published and run against a freshly started broker. *Kafka*: what Apache Kafka 4.3.1
-gives on one node, `-` where that was not measured; of librdkafka, a skip counts as pass there.
+Written by `python -m compat_tests.suites NAME`, and compared with by `make compat`; do not edit.
+The suites are fetched as published and run against a freshly started broker. *Kafka*: what Apache
+Kafka 4.3.1 gives on one node in the same harness (`make compat-reference`), `-` where that was not
+measured.
 """
 ROW = re.compile(r"^\| (?P<name>.+?) \| (?P<here>\w+) \| (?P<kafka>[\w-]+) \| (?P<reason>.*) \|$")
 
 
 @dataclass
 class Differences:
-    """What --check says: only a regression is a failure."""
+    """What a run says: only a regression is a failure."""
 
     regressions: list[str] = field(default_factory=list)
     news: list[str] = field(default_factory=list)
@@ -105,7 +106,7 @@ def section(suite: str, results: list[Result]) -> str:
         "| test | here | Kafka | reason |",
         "|---|---|---|---|",
     ]
-    for result in results:
+    for result in sorted(results, key=lambda result: result.name):  # Go shuffles parallel tests
         why = ""
         if result.outcome != "pass":
             matching = (why for name, why in patterns if fnmatchcase(result.name, name))

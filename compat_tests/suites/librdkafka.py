@@ -1,4 +1,4 @@
-"""The test runner of librdkafka, whose source the npm package confluent-kafka-javascript carries.
+"""The test runner of librdkafka, whose source @confluentinc/kafka-javascript carries.
 
 Every number up to 0110 that needs a broker, one at a time, so that one that hangs ends alone. Some
 call Kafka's own shell tools; without the jars of `compat_tests.setup` these fail.
@@ -12,14 +12,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from compat_tests.environments import CONFLUENT_JS
 from compat_tests.java import jars
-from compat_tests.suites.commands import CACHE, need, prepare, run_limited
+from compat_tests.suites.commands import CACHE, install, need, prepare, run_limited
 from compat_tests.suites.results import Result, one_line, reference
 
 NAME = "librdkafka"
-PACKAGE = "@confluentinc/kafka-javascript@1.10.1"
-FOLDER = CACHE / NAME
-SOURCE = FOLDER / "package" / "deps" / "librdkafka"
+SOURCE = CONFLUENT_JS / "deps" / "librdkafka"
 TIMEOUT_S = 240.0
 SETTINGS = " --advertise {host}:{port}"
 SKIPPED = re.compile(r"\[(\w+) +/ +[\d.]+s\] WARN: SKIPPING TEST: (.*)")
@@ -41,22 +40,18 @@ TOOLS = {
 
 
 def fetch() -> None:
-    if (SOURCE / "tests" / "test-runner").exists():
-        return
-    need("npm", "make", "gcc", "g++", "tar")
-    FOLDER.mkdir(parents=True, exist_ok=True)
+    """The runner, compiled where the client's library is; that one is built only once."""
+    need("npm", "node", "make", "gcc", "g++")
     # Test 0053 is compiled without its contents where RapidJSON is missing (rapidjson-dev).
     rapidjson = ["-x", "c++", "-include", "rapidjson/schema.h", "/dev/null"]
-    prepare(["g++", "-fsyntax-only", *rapidjson], FOLDER)
-    packed = prepare(["npm", "pack", "--silent", PACKAGE], FOLDER)
-    prepare(["tar", "xzf", packed.split()[-1]], FOLDER)
-    prepare(["./configure", "--disable-syslog"], SOURCE)
-    prepare(["make", "-j2", "libs"], SOURCE)
-    prepare(["make", "-j2", "-C", "tests", "build"], SOURCE)
+    prepare(["g++", "-fsyntax-only", *rapidjson], CACHE.parent)
+    install("confluent_js")
+    if not (SOURCE / "tests" / "test-runner").exists():
+        prepare(["make", "-j2", "-C", "tests", "build"], SOURCE)
 
 
 def run(bootstrap: str, folder: Path, *, only: str = "") -> Iterator[Result]:
-    wanted = reference(NAME)
+    wanted = [name for name in reference(NAME) if "/" not in name]
     config = folder / "test.conf"
     config.write_text(f"bootstrap.servers={bootstrap}\n")
     environment = {
@@ -112,7 +107,7 @@ def run_number(
         timeout_s=TIMEOUT_S,
     )
     if status is None or not report.exists():
-        names = [name for name in reference(NAME) if name.startswith(number)]
+        names = [name for name in reference(NAME) if name[:4] == number and "/" not in name]
         late = f"not finished after {TIMEOUT_S:.0f} s"
         why = late if status is None else f"the runner ended with status {status}"
         return {name: Result(name, "fail", 0.0, why) for name in names}

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from compat_tests.suites import expected, kafka_go, librdkafka
+from compat_tests.suites import SUITES, expected, kafka_go, librdkafka
 from compat_tests.suites.results import Result
+from compat_tests.suites.test_published import Published
 
 BEFORE = [
     Result("0001_multiobj", "pass", 1.0),
@@ -106,3 +107,7 @@ expected 3
         "0002_b": Result("0002_b", "skip", 1.5, "quick mode"),
         "0004_d": Result("0004_d", "fail", 1.5, "expected 3"),
     }
+
+
+def test_every_suite_has_a_class_that_runs_it() -> None:
+    assert {suite.name for suite in Published.__subclasses__()} == set(SUITES)

@@ -36,7 +36,9 @@ async fn main() {
     match answer(bootstrap, &arguments[2], &asked).await {
         Ok(result) => println!("{}", json!({ "result": result })),
         Err(error) => match code(&error) {
-            Some(code) => println!("{}", json!({ "error": code, "text": error.to_string() })),
+            Some(code) => {
+                println!("{}", json!({ "error": { "code": code, "text": error.to_string() } }));
+            }
             None => {
                 eprintln!("{error}");
                 std::process::exit(1);

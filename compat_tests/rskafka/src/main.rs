@@ -24,7 +24,7 @@ async fn main() {
         Ok(result) => println!("{}", json!({ "result": result })),
         Err(Error::ServerError { protocol_error, error_message, .. }) => {
             let text = error_message.unwrap_or_default();
-            println!("{}", json!({ "error": code(protocol_error), "text": text }));
+            println!("{}", json!({ "error": { "code": code(protocol_error), "text": text } }));
         }
         Err(other) => {
             eprintln!("{other}");

@@ -1,0 +1,84 @@
+"""Apache Kafka on one node, from its published jars, started with godel-broker's own flags.
+
+`python -m compat_tests.apache_kafka --data FOLDER --listen HOST:PORT [--advertise HOST:PORT]
+[--set KEY=VALUE]...` formats the folder the first time and then becomes the broker's JVM.
+`make compat-reference` holds the tests against it. What differs from Kafka's defaults: one replica
+of the internal topics, no delay of the first rebalance, and an authorizer that allows everything
+until somebody makes an ACL.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import os
+import shlex
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+
+from compat_tests.brokers import HOST, free_port
+from compat_tests.java import jars
+
+SETTINGS = {
+    "node.id": "1",
+    "process.roles": "broker,controller",
+    "controller.listener.names": "CONTROLLER",
+    "inter.broker.listener.name": "PLAINTEXT",
+    "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+    "offsets.topic.replication.factor": "1",
+    "transaction.state.log.replication.factor": "1",
+    "transaction.state.log.min.isr": "1",
+    "share.coordinator.state.topic.replication.factor": "1",
+    "share.coordinator.state.topic.min.isr": "1",
+    "group.initial.rebalance.delay.ms": "0",
+    "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+    "allow.everyone.if.no.acl.found": "true",
+}
+JVM = ("java", "-Xms512m", "-Xmx1g", "-XX:+UseSerialGC", "-cp")
+
+
+def properties(folder: Path, arguments: argparse.Namespace) -> dict[str, str]:
+    controller = f"CONTROLLER://{HOST}:{free_port()}"
+    advertised = arguments.advertise or arguments.listen
+    return {
+        **SETTINGS,
+        "log.dirs": str(folder),
+        "listeners": f"PLAINTEXT://{arguments.listen},{controller}",
+        "advertised.listeners": f"PLAINTEXT://{advertised},{controller}",
+        "controller.quorum.bootstrap.servers": controller.removeprefix("CONTROLLER://"),
+        **dict(setting.split("=", 1) for setting in arguments.set),
+    }
+
+
+def cluster_id() -> str:
+    """A UUID as Kafka writes it, beginning with A: a hyphen would look like a flag."""
+    return "A" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()[1:22]
+
+
+def command() -> str:
+    """For brokers.BrokerProcess."""
+    return f"{shlex.quote(sys.executable)} -m {__name__} --data {{data}} --listen {{host}}:{{port}}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m compat_tests.apache_kafka")
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--listen", required=True)
+    parser.add_argument("--advertise")
+    parser.add_argument("--set", action="append", default=[])
+    arguments = parser.parse_args()
+    folder = arguments.data.resolve()
+    settings = folder.with_name(folder.name + ".properties")
+    java = (*JVM, f"{jars.folder()}{os.sep}*")
+    if not settings.exists():  # else it is a restart: the folder knows the controller's port
+        lines = (f"{key}={value}\n" for key, value in properties(folder, arguments).items())
+        settings.write_text("".join(lines))
+        form = ("format", "-t", cluster_id(), "-c", str(settings), "--standalone")
+        subprocess.run([*java, "kafka.tools.StorageTool", *form], check=True)
+    os.execvp("java", [*java, "kafka.Kafka", str(settings)])
+
+
+if __name__ == "__main__":
+    main()
