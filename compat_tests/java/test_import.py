@@ -7,6 +7,7 @@ there, it has to see here: every record with its offset and timestamp, groups, s
 from __future__ import annotations
 
 import shlex
+import shutil
 import socket
 import struct
 import subprocess
@@ -104,7 +105,7 @@ def produce_sequenced(port: int, topic: str, producer: tuple[int, int], sequence
     records = [NewRecord(b"k", b"sequence %d" % (sequence + number)) for number in range(2)]
     data = build_batch(
         records,
-        timestamp_ms=NOON_MS,
+        timestamp_ms=time.time_ns() // 1_000_000,  # Kafka forgets producers by it
         producer_id=producer[0],
         producer_epoch=producer[1],
         base_sequence=sequence,
@@ -280,3 +281,82 @@ def _check_producer(godel: BrokerProcess, told: Told) -> None:
     following = produce(12)
     assert (following.error_code, following.base_offset) == (0, told.last_offset + 1)
     assert new_producer(godel.port)[0] > told.producer[0]
+
+
+# -- and back into Apache Kafka -------------------------------------------------------------------
+
+BACK = ("orders", "sequenced")
+
+
+@pytest.fixture(params=["3", "4"])
+def other_kafka(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[KafkaProcess]:
+    version = jars.OLDER if request.param == "3" else "4"
+    if not jars.libraries(version).is_dir():
+        missing(f"Kafka's jars in {jars.libraries(version)}")
+    kafka = KafkaProcess(tmp_path / "kafka", version)
+    yield kafka
+    kafka.kill()
+
+
+def test_kafka_serves_what_we_have_written(other_kafka: KafkaProcess, tmp_path: Path) -> None:
+    """Folders moved under the log directory of a Kafka that has topics of the same names."""
+    godel = BrokerProcess(tmp_path)
+    godel.start()
+    try:
+        told, producer = _fill_ours(godel)
+    finally:
+        godel.stop()
+    other_kafka.start()
+    client = KafkaPython(other_kafka.bootstrap)
+    client.create_topic("orders", 2, configs=SETTINGS)
+    client.create_topic("sequenced", configs={"retention.ms": "-1"})
+    other_kafka.stop()
+    _move_folders(tmp_path / "data", other_kafka.data)
+    other_kafka.start()
+    for name in BACK:
+        assert everything(other_kafka.bootstrap, name) == told[name], name
+    assert client.offset_for_time("orders", NOON_MS + 299) == 299
+    again = produce_sequenced(other_kafka.port, "sequenced", producer, 10)
+    assert (again.error_code, again.base_offset) == (0, 10)
+    following = produce_sequenced(other_kafka.port, "sequenced", producer, 12)
+    assert (following.error_code, following.base_offset) == (0, 12)
+
+
+def _fill_ours(godel: BrokerProcess) -> tuple[dict[str, Any], tuple[int, int]]:
+    client = KafkaPython(godel.bootstrap)
+    client.create_topic("orders", 2, configs=SETTINGS)
+    client.create_topic("sequenced", configs={"retention.ms": "-1"})
+    for number in range(2):
+        for codec_name in CODECS:
+            values = (b"%d of %s " % (i, codec_name.encode()) for i in range(300))
+            records = [
+                Record(value * 300, b"%d" % i, (("h", b"1"),), NOON_MS + i)
+                for i, value in enumerate(values)
+            ]
+            client.produce("orders", records, partition=number, codec=codec_name)
+    with client.admin() as admin:
+        admin.delete_records({TopicPartition("orders", 1): 7})
+    producer = new_producer(godel.port)
+    for number in range(6):
+        assert produce_sequenced(godel.port, "sequenced", producer, 2 * number).error_code == 0
+    return {name: everything(godel.bootstrap, name) for name in BACK}, producer
+
+
+def _move_folders(ours: Path, theirs: Path) -> None:
+    """The topic's id is Kafka's; what our checkpoints say of the logs is told to Kafka, too."""
+    for name in ("recovery-point-offset-checkpoint", "log-start-offset-checkpoint"):
+        lines = [line for line in _entries(ours / name) if line.split()[0] in BACK]
+        kept = [line for line in _entries(theirs / name) if line.split()[0] not in BACK]
+        text = "\n".join(["0", str(len(lines) + len(kept)), *lines, *kept])
+        (theirs / name).write_text(text + "\n")
+    for topic in BACK:
+        for folder in ours.glob(f"{topic}-*"):
+            target = theirs / folder.name
+            metadata = (target / "partition.metadata").read_text()
+            shutil.rmtree(target)
+            shutil.copytree(folder, target)
+            (target / "partition.metadata").write_text(metadata)
+
+
+def _entries(checkpoint: Path) -> list[str]:
+    return checkpoint.read_text().splitlines()[2:] if checkpoint.exists() else []
