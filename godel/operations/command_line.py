@@ -194,6 +194,11 @@ async def run_import(options: argparse.Namespace) -> int:
     )
     status = conclude(tally, told)
     say_start(target, identity)
+    print(
+        "what Kafka's server.properties says, such as log.retention.hours, is not imported: give "
+        "that file with --config",
+        file=sys.stderr,
+    )
     return status
 
 

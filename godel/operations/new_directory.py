@@ -39,9 +39,16 @@ def read_identity(files: Files, path: str) -> Identity:
     marker = join(path, layout.GODEL_JSON)
     try:
         mark = json.loads(files.read(marker))
-        return Identity(str(mark["cluster_id"]), int(mark["node_id"]))
+        version = int(mark["format_version"])
+        identity = Identity(str(mark["cluster_id"]), int(mark["node_id"]))
     except (ValueError, KeyError, TypeError) as damage:
         raise DataDirectoryError(f"{marker} is damaged; restore it from a backup") from damage
+    if version > FORMAT_VERSION:
+        raise DataDirectoryError(
+            f"{path} was written in format {version}, this release reads up to {FORMAT_VERSION}; "
+            "use the newer release of Gödel"
+        )
+    return identity
 
 
 class LogPosition(NamedTuple):
