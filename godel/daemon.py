@@ -151,12 +151,20 @@ def explanation(failure: Exception) -> str:
 
 def known_failures() -> list[type[Exception]]:
     """What an operator can mend, with a text that says how. Anything else is a bug: traceback."""
+    from godel.errors import StorageFailed
     from godel.metadata.records import CorruptRecord
     from godel.metadata.sqlite_store import StoreUnusable
     from godel.metadata.store import StoreUnavailable
     from godel.storage.data_directory import DataDirectoryError
 
-    return [OSError, DataDirectoryError, StoreUnusable, StoreUnavailable, CorruptRecord]
+    return [
+        OSError,
+        DataDirectoryError,
+        StorageFailed,
+        StoreUnusable,
+        StoreUnavailable,
+        CorruptRecord,
+    ]
 
 
 async def serve(config: BrokerConfig, log: FilteringBoundLogger) -> None:
@@ -171,9 +179,9 @@ async def serve(config: BrokerConfig, log: FilteringBoundLogger) -> None:
                 "broker_ready",
                 listens_on=str(node.listens_on),
                 advertised=str(node.endpoint),
-                data=given.directory.path,
+                data=", ".join(given.directories.paths),
                 node_id=config.node_id,
-                cluster_id=given.directory.cluster_id,
+                cluster_id=given.directories.cluster_id,
                 acks_all="page cache" if config.write_caching else "synced to disk",
             )
             if node.endpoint.host != node.listens_on.host and not config.advertised_listeners:
@@ -197,29 +205,23 @@ async def surroundings(
     from godel.clock import Randomness, SystemClock
     from godel.metadata.sqlite_store import SqliteStore
     from godel.server.node import Surroundings
-    from godel.storage.data_directory import DataDirectory, DataDirectoryError
+    from godel.storage.data_directories import DataDirectories
     from godel.storage.files import RealFiles
-    from godel.storage.layout import METADATA_SQLITE
 
     clock, randomness = SystemClock(), Randomness()
-    directory = DataDirectory.open(
-        config.data_directory,
+    directories = DataDirectories.open(
+        config.data_directories,
+        metadata_path=config.metadata_log_dir,
         files=RealFiles(),
         clock=clock,
         randomness=randomness,
         node_id=config.node_id,
     )
-    path = Path(config.data_directory, METADATA_SQLITE)
-    with directory.given_back_on_failure():
-        if not directory.files.exists(str(path)) and directory.partitions():
-            raise DataDirectoryError(
-                f"{path} is missing, but {config.data_directory} has partitions; restore it from a "
-                "backup, or choose another directory with --data"
-            )
-        store = await SqliteStore.open(path)
+    with directories.given_back_on_failure():
+        store = await SqliteStore.open(Path(directories.metadata_file()))
     try:
         yield Surroundings(
-            directory=directory, store=store, clock=clock, randomness=randomness, log=log
+            directories=directories, store=store, clock=clock, randomness=randomness, log=log
         )
     finally:
         await store.close()

@@ -28,10 +28,9 @@ from godel.clock import Clock, ManualClock, Randomness, SystemClock
 from godel.config.sources import from_flags, load
 from godel.metadata.memory_store import MemoryStore
 from godel.server.node import Node, Surroundings, running_node
-from godel.storage.data_directory import DataDirectory
+from godel.storage.data_directories import DataDirectories
 from godel.storage.faulty_files import FaultyFiles, PowerCut
 from godel.storage.files import Files, RealFiles
-from godel.storage.layout import METADATA_SQLITE
 from godel.storage.memory_files import MemoryFiles
 
 if TYPE_CHECKING:
@@ -54,8 +53,8 @@ class Broker:
     """An embedded broker. `stop` and `start` keep its data; a new one begins empty.
 
     `settings` are Kafka's broker settings by name. `data` keeps the data in a directory on disk
-    instead of in memory; `files` is the file system in memory, for one that fails. `seed` makes
-    ids and jitter repeatable.
+    instead of in memory, or in those that the setting log.dirs names; `files` is the file system in
+    memory, for one that fails. `seed` makes ids and jitter repeatable.
     """
 
     def __init__(
@@ -138,18 +137,18 @@ class Broker:
 
     @asynccontextmanager
     async def _running(self) -> AsyncIterator[Node]:
-        path = MEMORY if self._data is None else str(self._data)
-        directory = DataDirectory.open(
-            path,
+        directories = DataDirectories.open(
+            self.config.log_dirs or (MEMORY if self._data is None else str(self._data),),
+            metadata_path=self.config.metadata_log_dir,
             files=self._files,
             clock=self.clock,
             randomness=self._randomness,
             node_id=self.config.node_id,
         )
-        with directory.given_back_on_failure():
-            store = await self._open_store()
+        with directories.given_back_on_failure():
+            store = await self._open_store(directories)
         given = Surroundings(
-            directory=directory,
+            directories=directories,
             store=store,
             clock=self.clock,
             randomness=self._randomness,
@@ -162,12 +161,12 @@ class Broker:
             if self._data is not None:
                 await store.close()
 
-    async def _open_store(self) -> MetadataStore:
+    async def _open_store(self, directories: DataDirectories) -> MetadataStore:
         if self._data is None:
             return self._memory_store
         from godel.metadata.sqlite_store import SqliteStore  # most tests want no disk
 
-        return await SqliteStore.open(self._data / METADATA_SQLITE)
+        return await SqliteStore.open(Path(directories.metadata_file()))
 
     # -- what a test asks for -----------------------------------------------------------------
 

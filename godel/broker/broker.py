@@ -70,6 +70,7 @@ class Broker:
             randomness=randomness,
             log=log,
         )
+        logs.on_offline = self._go_offline
         metadata.subscribe(self._metadata_changed)
 
     @property
@@ -91,7 +92,9 @@ class Broker:
     def start(self) -> None:
         """Take over what the image has."""
         self._metadata_changed(None, self.metadata.image)
-        self.logs.set_aside_strays({partition.id for partition in self.partitions()})
+        self.logs.set_aside_strays(
+            {partition.id: partition.topic_id for partition in self.partitions()}
+        )
 
     def stop_waiting(self) -> None:
         """The broker stops: answer what is parked with what there is, and park nothing more."""
@@ -223,6 +226,12 @@ class Broker:
             reason=reason,
             consequence="it takes no records until the broker is started again",
         )
+
+    def _go_offline(self, partition: TopicPartition, reason: str) -> None:
+        partitions = self._partitions.get(partition.topic, ())
+        if partition.partition < len(partitions):
+            partitions[partition.partition].go_offline()
+            self.log.error("partition_offline", partition=str(partition), reason=reason)
 
     def _drop(self, topic: TopicImage) -> None:
         for partition in self._partitions.pop(topic.name, ()):

@@ -41,6 +41,8 @@ from godel.records.validation import ProduceRules, check_produced, verified
 from godel.types import Buffer, TopicId, TopicPartition
 
 NO_TIMESTAMP = -1
+NOWHERE = -1
+"""The high watermark of what is offline: no consumer is there, so each one's read is tried."""
 
 
 class Appended(NamedTuple):
@@ -128,7 +130,7 @@ class Partition:
             snapshot_offset, producers = log.latest_producers()
             self.producers.restore(producers)
             log.replay(snapshot_offset, self.producers.replay)
-        except (OSError, StorageFailed, CorruptBatch) as failure:
+        except (StorageFailed, CorruptBatch) as failure:
             raise ApiError(ErrorCode.KAFKA_STORAGE_ERROR, str(failure)) from failure
         log.on_flushed = self._flushed_or_fenced
         log.on_roll = self._save_producers
@@ -152,6 +154,16 @@ class Partition:
         if self._log is not None:
             self._log.on_flushed = None
             self._log.on_roll = None
+        self.wake_waiters()
+
+    def go_offline(self) -> None:
+        """The disk below has failed and the log is closed: to open it again tells why."""
+        if self._log is not None:
+            self._log.on_flushed = None
+            self._log.on_roll = None
+            self._log = None
+        self.high_watermark = NOWHERE
+        self._invisible.clear()
         self.wake_waiters()
 
     def wake_waiters(self) -> None:
@@ -295,8 +307,10 @@ class Partition:
         producers.end_transaction(header, base_offset, marker, now_ms)
 
     def _begin_epoch(self, log: PartitionLog) -> None:
-        self.epochs.begin(self.leader_epoch, log.end_offset)
-        log.save_leader_epochs(self.epochs.entries)
+        begun = LeaderEpochs(self.epochs.entries)
+        begun.begin(self.leader_epoch, log.end_offset)
+        log.save_leader_epochs(begun.entries)  # may fail: then it has not begun
+        self.epochs = begun
 
     def committed(self, offset: int) -> Awaitable[None] | None:
         """Wait for everything below `offset` to be kept by the topic's durability rule.

@@ -57,10 +57,16 @@ class BrokerConfig(LogDefaults, AbsentFeatures):
     log_dirs: tuple[str, ...] | None = setting(
         "log.dirs",
         None,
-        "The data directory; one only, `./data` when neither this nor log.dir is given.",
+        "The data directories; a new partition goes to the one that has the fewest.",
         type=ValueType.LIST,
     )
     log_dir: str = setting("log.dir", "./data", "The data directory, when log.dirs is not given.")
+    metadata_log_dir: str | None = setting(
+        "metadata.log.dir",
+        None,
+        "Which of the data directories keeps the metadata; the first unless it is said.",
+        type=ValueType.STRING,
+    )
     write_caching: bool = setting(
         "write.caching",
         False,
@@ -358,6 +364,6 @@ class BrokerConfig(LogDefaults, AbsentFeatures):
     )
 
     @property
-    def data_directory(self) -> str:
-        """The data directory. `log.dirs` has been checked to name one."""
-        return self.log_dirs[0] if self.log_dirs else self.log_dir
+    def data_directories(self) -> tuple[str, ...]:
+        """Where the data are; `log.dirs` wins over `log.dir`."""
+        return self.log_dirs or (self.log_dir,)

@@ -55,7 +55,7 @@ NAMES = """
     leader.imbalance.check.interval.seconds
     log.dir.failure.timeout.ms log.local.retention.bytes log.local.retention.ms
     log.message.downconversion.enable log.message.format.version
-    log.message.timestamp.difference.max.ms max.connection.creation.rate metadata.log.dir
+    log.message.timestamp.difference.max.ms max.connection.creation.rate
     metadata.log.max.record.bytes.between.snapshots metadata.log.max.snapshot.interval.ms
     metadata.log.segment.bytes metadata.log.segment.ms metadata.max.idle.interval.ms
     metadata.max.retention.bytes metadata.max.retention.ms metric.reporters metrics.num.samples
@@ -120,7 +120,7 @@ REFUSED = {
     "create.topic.policy.class.name": NO_POLICIES,
     "alter.config.policy.class.name": NO_POLICIES,
     "config.providers": "values behind a config provider cannot be read here; write them out",
-    "cordoned.log.dirs": "this broker has one data directory",
+    "cordoned.log.dirs": "directories cannot be cordoned yet",
 }
 """Refused unless the value is empty."""
 

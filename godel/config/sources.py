@@ -194,20 +194,28 @@ def _without_controller(winning: dict[str, Given], names: str) -> dict[str, Give
 
 
 def check_broker(config: BrokerConfig, sources: Mapping[str, str]) -> list[Problem]:
-    """What no single setting can tell: listeners that fit together, one data directory."""
+    """What no single setting can tell: listeners and directories that fit together."""
     problems: list[Problem] = []
 
     def add(key: str, message: str) -> None:
         problems.append(Problem(key, sources.get(key, "default"), message))
 
-    if config.log_dirs is not None and len(config.log_dirs) != 1:
-        add("log.dirs", "this broker keeps its data in one directory; name exactly one")
-    if not config.data_directory:
-        add("log.dir", "name a directory")
+    _check_directories(config, add)
     if config.group_min_session_timeout_ms > config.group_max_session_timeout_ms:
         add("group.min.session.timeout.ms", "must not be above group.max.session.timeout.ms")
     _check_listeners(config, add)
     return problems
+
+
+def _check_directories(config: BrokerConfig, add: AddProblem) -> None:
+    paths = config.data_directories
+    key = "log.dir" if config.log_dirs is None else "log.dirs"
+    if not all(paths):
+        add(key, "name a directory")
+    if len(set(paths)) < len(paths):
+        add(key, "a directory is named twice")
+    if config.metadata_log_dir is not None and config.metadata_log_dir not in paths:
+        add("metadata.log.dir", f"must be one of the data directories: {', '.join(paths)}")
 
 
 def _check_listeners(config: BrokerConfig, add: AddProblem) -> None:

@@ -56,7 +56,7 @@ def quorum(broker: Broker, version: int) -> PartitionDataResponse:
         last_caught_up_timestamp=now_ms,
     )
     if version >= DIRECTORIES_SINCE:
-        leader.replica_directory_id = broker.logs.directory().id
+        leader.replica_directory_id = broker.logs.metadata_directory_id
     return PartitionDataResponse(
         leader_id=leader_id,
         leader_epoch=image.epoch_floors.get(leader_id, 0),

@@ -11,6 +11,7 @@ from __future__ import annotations
 from godel.broker.context import RequestContext
 from godel.errors import ErrorCode
 from godel.handlers.authorized_operations import TOPIC_OPERATIONS
+from godel.handlers.offline_partitions import tell_offline
 from godel.metadata.identifiers import is_internal, name_problem
 from godel.metadata.image import MetadataImage, PartitionImage
 from godel.protocol.messages.describe_topic_partitions import (
@@ -36,7 +37,10 @@ def handle(
     if cursor is not None:
         names = [name for name in names if name >= cursor.topic_name]
     largest = context.broker.config.max_request_partition_size_limit
-    return page(image, names, cursor, max(1, min(request.response_partition_limit, largest)))
+    response = page(image, names, cursor, max(1, min(request.response_partition_limit, largest)))
+    for topic in response.topics:
+        tell_offline(context.broker, topic.name, topic.partitions)
+    return response
 
 
 def refuse(request: DescribeTopicPartitionsRequest) -> DescribeTopicPartitionsResponse:

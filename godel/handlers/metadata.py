@@ -22,6 +22,7 @@ from godel.handlers.authorized_operations import (
     NOT_ASKED,
     TOPIC_OPERATIONS,
 )
+from godel.handlers.offline_partitions import tell_offline
 from godel.metadata.identifiers import is_internal, name_problem
 from godel.metadata.image import MetadataImage, TopicImage
 from godel.protocol.messages.metadata import (
@@ -83,6 +84,8 @@ def respond(
     broker: Broker, request: MetadataRequest, topics: list[MetadataResponseTopic]
 ) -> MetadataResponse:
     image = broker.metadata.image
+    for topic in topics:
+        tell_offline(broker, topic.name, topic.partitions)
     if request.include_topic_authorized_operations:
         for topic in topics:
             if topic.error_code == ErrorCode.NONE:

@@ -36,7 +36,8 @@ from godel.operations.progress import Progress, size_text
 from godel.operations.repair import recover, telling_log
 from godel.operations.verification import data_bytes, verify
 from godel.storage import layout
-from godel.storage.data_directory import DataDirectory, DataDirectoryError
+from godel.storage.data_directories import DataDirectories
+from godel.storage.data_directory import DataDirectoryError
 from godel.storage.files import RealFiles, join
 
 DEFAULT_DATA = "./data"
@@ -119,12 +120,12 @@ def _write_error(text: str) -> None:
 async def run_verify(options: argparse.Namespace) -> int:
     files, path, told = RealFiles(), str(options.data), progress("checked")
     if options.repair:
-        directory = open_directory(path)
-        with directory.given_back_on_failure():
+        directories = open_directories(path)
+        with directories.given_back_on_failure():
             store = await SqliteStore.open(metadata_path(path))
         try:
             await recover(
-                directory,
+                directories,
                 store,
                 clock=SystemClock(),
                 randomness=Randomness(),
@@ -141,10 +142,12 @@ async def run_verify(options: argparse.Namespace) -> int:
     return SOUND if tally.is_sound else PROBLEMS
 
 
-def open_directory(path: str) -> DataDirectory:
+def open_directories(path: str) -> DataDirectories:
     if not Path(path, layout.GODEL_JSON).exists():
         raise DataDirectoryError(f"{path} is not a data directory of Gödel")
-    return DataDirectory.open(path, files=RealFiles(), clock=SystemClock(), randomness=Randomness())
+    return DataDirectories.open(
+        (path,), files=RealFiles(), clock=SystemClock(), randomness=Randomness()
+    )
 
 
 def metadata_path(path: str) -> Path:

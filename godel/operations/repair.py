@@ -18,7 +18,7 @@ from godel.config.sources import from_flags, load
 from godel.errors import ApiError
 from godel.metadata.store import MetadataStore
 from godel.server.node import Surroundings, running_broker
-from godel.storage.data_directory import DataDirectory
+from godel.storage.data_directories import DataDirectories
 
 WARNING = 30
 """Of the standard library's levels."""
@@ -27,7 +27,7 @@ Say = Callable[[str], object]
 
 
 async def recover(
-    directory: DataDirectory,
+    directories: DataDirectories,
     store: MetadataStore,
     *,
     clock: Clock,
@@ -36,15 +36,21 @@ async def recover(
 ) -> None:
     """Check every log from its beginning, mend what can be mended, and stop in good order.
 
-    Takes over `directory`. Leader epochs rise, as after every start that had to check.
+    Takes over `directories`. Leader epochs rise, as after every start that had to check.
     Raises StoreUnavailable, CorruptRecord.
     """
-    directory.was_clean = False
-    directory.recovery_points.clear()
-    directory.ends.clear()
-    config = load(from_flags([("node.id", str(directory.node_id))])).config
+    directories.was_clean = False
+    for directory in directories.working:
+        directory.was_clean = False
+        directory.recovery_points.clear()
+        directory.ends.clear()
+    config = load(from_flags([("node.id", str(directories.metadata.node_id))])).config
     given = Surroundings(
-        directory=directory, store=store, clock=clock, randomness=randomness, log=telling_log(say)
+        directories=directories,
+        store=store,
+        clock=clock,
+        randomness=randomness,
+        log=telling_log(say),
     )
     async with running_broker(config, given) as broker:
         for partition in broker.partitions():

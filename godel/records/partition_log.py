@@ -11,7 +11,7 @@ Offsets are ordered: `log_start_offset <= flushed_offset <= end_offset`.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from godel.config.topic import TopicConfig
@@ -62,9 +62,9 @@ class LogDirectory(NamedTuple):
     """Where logs are kept, as DescribeLogDirs tells of it. Bytes are the volume's, -1: unknown."""
 
     path: str
-    id: bytes
     total_bytes: int
     usable_bytes: int
+    is_working: bool
 
 
 class CleanerLimits(NamedTuple):
@@ -200,7 +200,22 @@ class LogStore(Protocol):
     def open(
         self, partition: TopicPartition, topic_id: TopicId, config: TopicConfig
     ) -> PartitionLog:
-        """Open the partition's log, or make it. Raises StorageFailed or OSError."""
+        """Open the partition's log, or make it. Raises `StorageFailed`; it may be offline."""
+        ...
+
+    on_offline: Callable[[TopicPartition, str], None] | None
+    """Called on the event loop when the directory of a partition has failed: its log is closed."""
+
+    async def watch(self) -> None:
+        """Find out which directories fail, until cancelled. Run it while the broker serves.
+
+        Raises `StorageFailed` when the broker cannot go on with those that are left.
+        """
+        ...
+
+    @property
+    def offline(self) -> Mapping[TopicPartition, str]:
+        """The partitions that cannot be served because of their directory, and why."""
         ...
 
     async def recover(self, configs: Mapping[TopicPartition, TopicConfig], *, threads: int) -> None:
@@ -218,7 +233,7 @@ class LogStore(Protocol):
         """Let a log that is open follow its topic's settings."""
         ...
 
-    def set_aside_strays(self, known: Collection[TopicPartition]) -> None:
+    def set_aside_strays(self, known: Mapping[TopicPartition, TopicId]) -> None:
         """At the start: whatever is kept of partitions that do not exist is never served."""
         ...
 
@@ -249,12 +264,21 @@ class LogStore(Protocol):
         """Set the partition's folder aside at once; its files go after file.delete.delay.ms."""
         ...
 
-    def directory(self) -> LogDirectory:
-        """Where the logs are."""
+    @property
+    def metadata_directory_id(self) -> bytes:
+        """The id of the directory that keeps the metadata."""
+        ...
+
+    def directories(self) -> Sequence[LogDirectory]:
+        """Where logs are, as configured; those that do not work, too."""
+        ...
+
+    def directory_path(self, partition: TopicPartition) -> str:
+        """Where a partition is, or will be made. Raises `StorageFailed` where it is offline."""
         ...
 
     def size_bytes(self, partition: TopicPartition) -> int:
-        """How much a partition holds, whether its log is open or not. Raises OSError."""
+        """How much a partition holds, whether its log is open or not. Raises `StorageFailed`."""
         ...
 
     async def save_log_starts(self) -> None:

@@ -24,6 +24,7 @@ from godel.broker.maintenance import run_maintenance
 from godel.clock import Clock, Randomness
 from godel.config.broker import BrokerConfig
 from godel.config.listener import WILDCARD_HOSTS, parse_listener
+from godel.errors import StorageFailed
 from godel.handlers import APIS
 from godel.metadata.image import MetadataImage
 from godel.metadata.publisher import Metadata
@@ -34,7 +35,7 @@ from godel.server.dispatch import Dispatcher
 from godel.server.limits import Limits
 from godel.server.listener import Listener
 from godel.server.reception import Reception
-from godel.storage.data_directory import DataDirectory
+from godel.storage.data_directories import DataDirectories
 from godel.storage.flusher import Flusher
 from godel.storage.log_store import LocalLogStore
 
@@ -43,7 +44,7 @@ from godel.storage.log_store import LocalLogStore
 class Surroundings:
     """What a node is given from outside."""
 
-    directory: DataDirectory
+    directories: DataDirectories
     store: MetadataStore
     clock: Clock
     randomness: Randomness
@@ -65,17 +66,30 @@ class Node:
 async def running_node(config: BrokerConfig, given: Surroundings) -> AsyncIterator[Node]:
     """Serve until the block ends; then stop accepting, finish, flush and mark a clean stop.
 
-    Takes over `given.directory` and closes it. Raises OSError when the address cannot be listened
-    on, StoreUnavailable or CorruptRecord when the metadata cannot be read.
+    Takes over `given.directories` and closes them. Raises OSError when the address cannot be
+    listened on, StoreUnavailable or CorruptRecord when the metadata cannot be read. Ends the block
+    and raises StorageFailed when the disk with the metadata fails.
     """
+    failures: list[StorageFailed] = []
+
+    async def watch(broker: Broker, scope: anyio.CancelScope) -> None:
+        try:
+            await broker.logs.watch()
+        except StorageFailed as failure:
+            failures.append(failure)
+            scope.cancel()
+
     async with (
         running_broker(config, given) as broker,
         serving(config, broker, given) as node,
         anyio.create_task_group() as tasks,
     ):
         tasks.start_soon(run_maintenance, broker)
+        tasks.start_soon(watch, broker, tasks.cancel_scope)
         yield node
         tasks.cancel_scope.cancel()
+    for failure in failures:
+        raise failure
 
 
 @asynccontextmanager
@@ -84,7 +98,7 @@ async def running_broker(config: BrokerConfig, given: Surroundings) -> AsyncIter
 
     When the block ends it stops in order.
     """
-    was_clean = given.directory.was_clean
+    was_clean = given.directories.was_clean
     metrics = Metrics()
     metadata = Metadata(
         given.store,
@@ -94,9 +108,9 @@ async def running_broker(config: BrokerConfig, given: Surroundings) -> AsyncIter
         randomness=given.randomness,
         log=given.log,
     )
-    flusher = Flusher(given.directory.files)
+    flusher = Flusher(given.directories.files)
     logs = LocalLogStore(
-        given.directory,
+        given.directories,
         flusher=flusher,
         clock=given.clock,
         randomness=given.randomness,
@@ -113,7 +127,7 @@ async def running_broker(config: BrokerConfig, given: Surroundings) -> AsyncIter
         log=given.log,
     )
     try:
-        await metadata.start(unclean=not was_clean, cluster_id=given.directory.cluster_id)
+        await metadata.start(unclean=not was_clean, cluster_id=given.directories.cluster_id)
         await broker.recover()
         broker.start()
         yield broker

@@ -6,6 +6,7 @@ there waits for the future: on the loop, or where nothing else may happen meanwh
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -66,3 +67,11 @@ class CheckpointWriter:
         if self._executor is not None:
             self._executor.shutdown(wait=True)
             self._executor = None
+
+
+async def settled(written: Future[None]) -> None:
+    """Those of files in memory are written already, and then nobody else has a turn."""
+    if written.done():
+        written.result()
+    else:
+        await asyncio.wrap_future(written)

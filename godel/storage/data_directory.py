@@ -1,6 +1,7 @@
-"""The data directory: whose it is, who has it open, and how it was left.
+"""A data directory: whose it is, who has it open, and how it was left.
 
-    godel.json                      marks the directory as ours: format, cluster id, node id
+    godel.json                      marks the directory as ours: format, cluster id, node id;
+                                    in the one with the metadata also the ids and paths of all
     meta.properties                 Kafka's: version=1, cluster.id, node.id, directory.id
     .lock                           flock of the broker that runs on it
     .kafka_cleanshutdown            there while no broker runs, if the last one stopped in order
@@ -8,11 +9,12 @@
     <topic>-<partition>/            one folder per partition; `*-delete` is on its way out
 
 Everything that keeps a broker from running on a directory is a `DataDirectoryError`, whose message
-says what is wrong, where, and what to do.
+says what is wrong, where, and what to do. A broker may have several: `data_directories.py`.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future
@@ -46,8 +48,12 @@ class DataDirectoryError(Exception):
     """No broker can run on this directory. The message is for the operator."""
 
 
+class DirectoryUnavailable(DataDirectoryError):
+    """The disk refuses, or the directory is not there: its partitions are offline, no others."""
+
+
 class DataDirectory:
-    """An open data directory, locked until `close`. One per broker process."""
+    """An open data directory, locked until `close`."""
 
     def __init__(self, path: str, files: Files, clock: Clock, randomness: Randomness) -> None:
         self.path = path
@@ -61,6 +67,8 @@ class DataDirectory:
         self.cluster_id = ""
         self.node_id = 0
         self.directory_id = b""
+        self.known: dict[bytes, str] = {}
+        """All directories of the broker by their ids, as of the last start, where it is noted."""
         self.is_new = False
         self.was_clean = False
         """The last broker stopped in good order: nothing needs to be checked."""
@@ -75,6 +83,8 @@ class DataDirectory:
         """Where logs that were durable to their end had it. Lost, they are checked."""
         self.checked_ends: dict[TopicPartition, int] = {}
         """The end offsets of the logs that were recovered since the start."""
+        self._partitions: set[TopicPartition] = set()
+        """Those that have a folder, or were told where to make it."""
 
     @classmethod
     def open(
@@ -86,21 +96,26 @@ class DataDirectory:
         randomness: Randomness,
         node_id: int | None = None,
         cluster_id: str | None = None,
+        is_known: bool = False,
     ) -> DataDirectory:
         """Open a directory of ours, or make an empty one ours.
 
         `node_id` and `cluster_id`: what the directory must belong to; None takes what it says.
+        `is_known`: it was ours, so that an empty one is a disk that is not mounted.
         """
         directory = cls(path, files, clock, randomness)
         with directory._explained("open"):
-            directory._make()
+            if is_known:
+                directory._check_presence(files)
+            else:
+                directory._make()
             directory._refuse_foreign()
             directory._take_lock()
             try:
                 directory._identify(node_id, cluster_id)
                 directory._take_stock()
             except BaseException:
-                directory._release()
+                directory.release()
                 raise
         return directory
 
@@ -115,12 +130,20 @@ class DataDirectory:
         for folder in reversed(missing):
             self.files.sync_folder(parent(folder))
 
+    def _check_presence(self, files: Files) -> None:
+        if not files.exists(join(self.path, layout.GODEL_JSON)):
+            raise FileNotFoundError(
+                errno.ENOENT,
+                f"{layout.GODEL_JSON} is gone; is the disk mounted?",
+                self.path,
+            )
+
     @contextmanager
     def _explained(self, action: str) -> Iterator[None]:
         try:
             yield
         except OSError as failure:
-            raise DataDirectoryError(
+            raise DirectoryUnavailable(
                 f"cannot {action} the data directory {self.path}: {failure.strerror or failure} "
                 f"({failure.filename or self.path}); check its permissions, that the disk is "
                 "writable and has space left, or choose another directory with --data"
@@ -151,8 +174,8 @@ class DataDirectory:
             self._lock = self.files.lock(join(self.path, layout.LOCK))
         except BlockingIOError:
             raise DataDirectoryError(
-                f"{self.path} is in use by another broker; stop that one, or choose another "
-                "directory with --data"
+                f"{self.path} is in use by another broker, or named twice; stop that one, or "
+                "choose another directory with --data"
             ) from None
 
     # Identity
@@ -163,12 +186,7 @@ class DataDirectory:
         if self.is_new:
             self.cluster_id = cluster_id or id_text(self._randomness.uuid_bytes())
             self.node_id = 1 if node_id is None else node_id
-            marker = {
-                "format_version": FORMAT_VERSION,
-                "cluster_id": self.cluster_id,
-                "node_id": self.node_id,
-            }
-            write_atomically(self.files, path, (json.dumps(marker, indent=2) + "\n").encode())
+            self._write_marker()
         else:
             self._read_marker(path)
         for name, wanted, found in (
@@ -177,10 +195,29 @@ class DataDirectory:
         ):
             if wanted is not None and wanted != found:
                 raise DataDirectoryError(
-                    f"{self.path} belongs to {name} {found}, but the configuration says {wanted}; "
-                    "correct the configuration, or choose another directory with --data"
+                    f"{self.path} belongs to {name} {found}, not to {wanted} as the configuration "
+                    "or the directory with the metadata says; correct the configuration, or choose "
+                    "another directory with --data"
                 )
         self._check_properties()
+
+    def remember(self, known: Mapping[bytes, str]) -> None:
+        """Note which directories the broker has. Raises `DirectoryUnavailable`."""
+        if known != self.known:
+            self.known = dict(known)
+            with self._explained("write to"):
+                self._write_marker()
+
+    def _write_marker(self) -> None:
+        marker: dict[str, object] = {
+            "format_version": FORMAT_VERSION,
+            "cluster_id": self.cluster_id,
+            "node_id": self.node_id,
+        }
+        if self.known:
+            marker["directories"] = {id_text(id): path for id, path in self.known.items()}
+        path = join(self.path, layout.GODEL_JSON)
+        write_atomically(self.files, path, (json.dumps(marker, indent=2) + "\n").encode())
 
     def _read_marker(self, path: str) -> None:
         try:
@@ -190,8 +227,9 @@ class DataDirectory:
                 marker["cluster_id"],
                 marker["node_id"],
             )
+            known = {parse_id(id): str(at) for id, at in marker.get("directories", {}).items()}
             is_sound = type(version) is int and type(node_id) is int and isinstance(cluster_id, str)
-        except (ValueError, LookupError, TypeError):
+        except (ValueError, LookupError, TypeError, AttributeError):
             is_sound = False
         if not is_sound:
             raise self._damaged(path)
@@ -200,7 +238,7 @@ class DataDirectory:
                 f"{self.path} was written in format {version}, this release reads up to "
                 f"{FORMAT_VERSION}; start the newer release of Gödel on it"
             )
-        self.cluster_id, self.node_id = cluster_id, node_id
+        self.cluster_id, self.node_id, self.known = cluster_id, node_id, known
 
     def _check_properties(self) -> None:
         """Read Kafka's `meta.properties`, or write it: a crash may have come in between."""
@@ -251,12 +289,27 @@ class DataDirectory:
         if self.files.exists(marker):
             self.files.remove(marker)
         self.files.sync_folder(self.path)
+        self._look_at_folders()
         self._forget_missing()
+
+    def _look_at_folders(self) -> None:
+        strays = []
         for name in self.files.list_folders(self.path):
-            if layout.is_deleted_folder(name):
+            partition = layout.parse_partition_folder(name)
+            if partition is not None:
+                self._partitions.add(partition)
+            elif layout.is_deleted_folder(name):
                 self.files.remove_folder(join(self.path, name))
-            elif layout.parse_partition_folder(name) is None and name not in UNREMARKABLE:
+            elif layout.is_stray_folder(name):
+                strays.append(name)
+            elif name not in UNREMARKABLE:
                 self.problems.append(f"the folder {join(self.path, name)} is left alone")
+        if strays:
+            self.problems.append(
+                f"{len(strays)} folders in {self.path} hold data of topics that are gone, set "
+                f"aside by an earlier start (the first: {min(strays)}); nothing here reads or "
+                f"removes them: if nobody needs the data, rm -r {self.path}/*-stray"
+            )
 
     def _read_offsets(self, name: str) -> dict[TopicPartition, int]:
         try:
@@ -268,20 +321,21 @@ class DataDirectory:
 
     def _forget_missing(self) -> None:
         """A folder that is not there has no offsets; one made later under its name begins anew."""
-        there = set(self.partitions())
         known = {*self.log_start_offsets, *self.recovery_points, *self.clean_offsets, *self.ends}
-        for partition in known - there:
+        for partition in known - self._partitions:
             self._forget(partition)
 
     # Partitions
 
-    def partitions(self) -> list[TopicPartition]:
-        """The partitions that have a folder."""
-        parsed = map(layout.parse_partition_folder, self.files.list_folders(self.path))
-        return [partition for partition in parsed if partition is not None]
+    @property
+    def partitions(self) -> Collection[TopicPartition]:
+        """The partitions that have a folder, or were told where to make it."""
+        return self._partitions
 
-    def has_partition(self, partition: TopicPartition) -> bool:
-        return self.files.exists(join(self.path, layout.partition_folder(partition)))
+    def topic_id(self, partition: TopicPartition) -> TopicId | None:
+        """Whose data a partition's folder holds. Raises `DamagedCheckpoint`, OSError."""
+        folder = join(self.path, layout.partition_folder(partition))
+        return read_partition_metadata(self.files, folder)
 
     def partition_folder(self, partition: TopicPartition, topic_id: TopicId) -> str:
         """The folder for a partition, which need not exist yet.
@@ -298,6 +352,7 @@ class DataDirectory:
                 self._set_aside(partition, f"of topic {id_text(found)}")
             if self._are_checkpoints_stale:
                 self._write_positions().result()
+        self._partitions.add(partition)
         return folder
 
     def size_bytes(self, partition: TopicPartition) -> int:
@@ -314,16 +369,10 @@ class DataDirectory:
             if parsed is not None and parsed[1] == layout.LOG
         )
 
-    def set_aside_strays(self, known: Collection[TopicPartition]) -> None:
-        """Move the folders of all other partitions out of the way; their data stays.
-
-        A crash between the deletion of a topic and that of its folders leaves such; so does an old
-        copy of the metadata, therefore nothing is removed. Raises `DataDirectoryError`.
-        """
+    def set_aside(self, partition: TopicPartition, why: str) -> None:
+        """Move a partition's folder out of the way; its data stays. `DirectoryUnavailable`."""
         with self._explained("use"):
-            for partition in self.partitions():
-                if partition not in known:
-                    self._set_aside(partition, "of no topic that exists")
+            self._set_aside(partition, why)
 
     def _set_aside(self, partition: TopicPartition, why: str) -> None:
         folder = join(self.path, layout.partition_folder(partition))
@@ -331,6 +380,7 @@ class DataDirectory:
         aside = join(self.path, layout.stray_folder(partition, unique))
         self.files.replace(folder, aside)
         self.files.sync_folder(self.path)
+        self._partitions.discard(partition)
         self._forget(partition)
         self.problems.append(f"{folder} is {why}: now {aside}")
 
@@ -342,6 +392,7 @@ class DataDirectory:
         folder = join(self.path, layout.partition_folder(partition))
         deleted = join(self.path, layout.deleted_folder(partition, self._randomness.uuid_bytes()))
         self._forget(partition)
+        self._partitions.discard(partition)
         with self._explained("delete from"):
             try:
                 self.files.replace(folder, deleted)
@@ -382,7 +433,7 @@ class DataDirectory:
                 self.log_start_offsets.get(partition, 0),
                 self.ends.get(partition),
             )
-            for partition in self.partitions()
+            for partition in self._partitions
             if partition in configs
         ]
 
@@ -467,7 +518,7 @@ class DataDirectory:
 
         After an unclean start that is so only if every log was recovered or opened, and so checked.
         """
-        is_clean = self.was_clean or set(self.partitions()) <= {*logs, *self.checked_ends}
+        is_clean = self.was_clean or self._partitions <= {*logs, *self.checked_ends}
         for log in logs.values():
             try:
                 log.close()
@@ -481,20 +532,19 @@ class DataDirectory:
                 write_atomically(self.files, marker, CLEAN_SHUTDOWN_TEXT)
         except OSError:
             is_clean = False
-        self._writer.close()
-        self._release()
+        self.release()
         return is_clean
 
-    @contextmanager
-    def given_back_on_failure(self) -> Iterator[None]:
-        """Let it go as it was found when something else keeps the broker from starting."""
-        try:
-            yield
-        except BaseException:
-            self.close({}, {})
-            raise
+    def probe(self, files: Files) -> None:
+        """Find out whether the disk still works, through any door to it. Raises OSError."""
+        self._check_presence(files)
+        path = join(self.path, layout.PROBE)
+        write_atomically(files, path, b"")
+        files.remove(path)
 
-    def _release(self) -> None:
+    def release(self) -> None:
+        """Unlock it and leave it as it is: the next start finds it not cleanly stopped."""
+        self._writer.close()
         if self._lock is not None:
             self._lock.close()
             self._lock = None

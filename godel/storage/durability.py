@@ -4,7 +4,8 @@
 
 A durable log asks for a sync after every append that finds none asked for; a cached one after
 `flush.messages` or `flush.ms`. The `Flusher` carries it out and reports back. A failed write or
-sync fences the log: from there on nothing is written or acknowledged until the next start.
+sync fences the log: from there on nothing is written or acknowledged until the next start. A full
+disk refuses a write and has fenced nothing: what it left of the write is cut off before the next.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Awaitable, Callable, Iterable
 
 from godel.clock import Clock, Timer
 from godel.errors import StorageFailed
-from godel.storage.files import File
+from godel.storage.files import File, is_full
 from godel.storage.flusher import Flusher, FlushWaiters, SyncPlan, Unsynced, failed_future
 from godel.storage.layout import MAX_OFFSET
 from godel.storage.log_config import LONGEST_TIMER_MS, LogConfig
@@ -40,6 +41,7 @@ class Durability:
         "end_offset",
         "failure",
         "flushed_offset",
+        "on_error",
         "on_flushed",
     )
 
@@ -73,6 +75,8 @@ class Durability:
         self.failure: str | None = None
         """Why the log is fenced or closed."""
         self.on_flushed: Callable[[], None] | None = None
+        self.on_error: Callable[[OSError], None] | None = None
+        """Told whatever the disk refuses."""
 
     @property
     def is_idle(self) -> bool:
@@ -216,8 +220,21 @@ class Durability:
 
     # The end
 
+    def refuse(self, action: str, failure: Exception) -> StorageFailed:
+        """A write failed that has left the log as it was. Fences it unless the disk is full."""
+        if not is_full(failure):
+            return self.fence(action, failure)
+        self.tell(failure)
+        return StorageFailed(f"{self._folder}: {action} failed: {failure}")
+
+    def tell(self, failure: BaseException) -> None:
+        """Pass on what the disk refused."""
+        if self.on_error is not None and isinstance(failure, OSError):
+            self.on_error(failure)
+
     def fence(self, action: str, failure: Exception) -> StorageFailed:
         """Nothing is written or acknowledged from here on."""
+        self.tell(failure)
         if self.failure is None:
             self.failure = f"{self._folder}: {action} failed: {failure}"
             self._stop_waiting()

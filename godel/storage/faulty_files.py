@@ -55,7 +55,7 @@ class Operation(NamedTuple):
 
 
 class Fault(NamedTuple):
-    """An error for an operation. An append may leave bytes behind that nobody takes back."""
+    """An error for an operation. An append may leave bytes behind; the next one cuts them off."""
 
     error: int
     written_bytes: int = 0
@@ -189,6 +189,8 @@ class FaultyFile(MemoryFile):
         node = self._faulty_node()
         data = b"".join(buffers)
         assert len(data) == size_bytes
+        if len(node.data) > self.size:
+            self.truncate(self.size)
         position = len(node.data)
         fault = self._files.step(Kind.APPEND, self.path)
         if fault is not None:

@@ -33,8 +33,7 @@ class File(Protocol):
     def append(self, buffers: Sequence[Buffer], size_bytes: int) -> None:
         """Write `buffers` (`size_bytes` in all) at the end: all of it, or OSError.
 
-        After an error the file is cut back to where it was, if the disk still lets us; the bytes
-        beyond `size` are nobody's.
+        After an error the file is cut back to where it was, at the latest before the next append.
         """
         ...
 
@@ -67,6 +66,12 @@ class Space(NamedTuple):
 
 
 UNKNOWN_SPACE = Space(-1, -1)
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether this, or what caused it, is no more than a lack of space, which may end."""
+    cause = error if isinstance(error, OSError) else error.__cause__
+    return isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 class FileLock(Protocol):
@@ -161,13 +166,23 @@ else:  # macOS
 class RealFile:
     """A file on the disk; its owner appends, `RealFiles` may close the descriptor in between."""
 
-    __slots__ = ("_descriptor", "_files", "_is_closing", "_pins", "is_recent", "path", "size")
+    __slots__ = (
+        "_descriptor",
+        "_files",
+        "_is_closing",
+        "_is_torn",
+        "_pins",
+        "is_recent",
+        "path",
+        "size",
+    )
 
     def __init__(self, files: RealFiles, path: str, size_bytes: int) -> None:
         self._files = files
         self._descriptor = -1
         self._pins = 0
         self._is_closing = False
+        self._is_torn = False  # bytes of a failed append may stand behind `size`
         self.is_recent = False
         self.path = path
         self.size = size_bytes
@@ -177,15 +192,22 @@ class RealFile:
         if descriptor < 0:
             descriptor = self._open(os.O_CREAT)
         self.is_recent = True
+        if self._is_torn:
+            self._cut_back(descriptor)
         try:
             written = os.writev(descriptor, buffers)
             if written != size_bytes:
                 self._append_rest(b"".join(buffers), written)
         except OSError:
+            self._is_torn = True
             with contextlib.suppress(OSError):
-                os.ftruncate(descriptor, self.size)
+                self._cut_back(descriptor)
             raise
         self.size += size_bytes
+
+    def _cut_back(self, descriptor: int) -> None:
+        os.ftruncate(descriptor, self.size)
+        self._is_torn = False
 
     def _append_rest(self, data: bytes, written: int) -> None:
         """The operating system took less than all of it: go on until it is done or says why."""

@@ -214,7 +214,7 @@ class Log:
                 max_timestamp,
             )
         except (OSError, CorruptBatch) as failure:
-            raise durability.fence("append", failure) from failure
+            raise durability.refuse("append", failure) from failure
         self._size_bytes += size_bytes
         durability.written(last_offset + 1)
         return base_offset
@@ -282,6 +282,7 @@ class Log:
                     return LogSlice((data,), len(data)) if data else EMPTY_SLICE
                 number += 1
         except OSError as failure:
+            self.durability.tell(failure)
             raise StorageFailed(f"{self.folder}: read failed: {failure}") from failure
         return EMPTY_SLICE
 
@@ -292,6 +293,7 @@ class Log:
         try:
             yield
         except OSError as failure:
+            self.durability.tell(failure)
             raise StorageFailed(f"{self.folder}: read failed: {failure}") from failure
 
     def offset_for_timestamp(
@@ -374,14 +376,22 @@ class Log:
             log_start_offset=self._log_start,
             upper_bound=upper_bound,
         )
-        try:
-            if len(plan) == len(self._segments):
-                self.roll()
-        except OSError as failure:
-            raise self.durability.fence("deletion", failure) from failure
+        if len(plan) == len(self._segments) and not self._begin_anew():
+            plan.pop()
         if plan:
             self.truncate_prefix(self._segments[len(plan)].base_offset)
         return plan
+
+    def _begin_anew(self) -> bool:
+        """Roll, so that all segments may go; False: the disk is full, and the last one stays."""
+        try:
+            self.roll()
+        except (OSError, StorageFailed) as failure:
+            refusal = self.durability.refuse("roll", failure)
+            if self.failure is not None:
+                raise refusal from failure
+            return False
+        return True
 
     def delete_old_segments(self) -> None:
         """See `PartitionLog.delete_old_segments`."""
@@ -394,7 +404,7 @@ class Log:
                 del self._segments[0], self._bases[0]
             self._sidecars.forget_snapshots(self._bases)
         except OSError as failure:
-            raise self.durability.fence("deletion", failure) from failure
+            raise self.durability.refuse("deletion", failure) from failure
 
     def _let_go(self, segment: Segment) -> None:
         """Delete a segment's files."""
@@ -433,7 +443,7 @@ class Log:
         try:
             self._sidecars.write_leader_epochs(epochs)
         except OSError as failure:
-            raise self.durability.fence("checkpoint", failure) from failure
+            raise self.durability.refuse("checkpoint", failure) from failure
 
     def latest_producers(self) -> tuple[int, list[ProducerEntry]]:
         """The newest whole snapshot and its offset: replay from there. (log start, []): none."""
@@ -446,7 +456,7 @@ class Log:
         try:
             file = self._sidecars.write_producers(self.end_offset, producers, self._bases)
         except OSError as failure:
-            raise self.durability.fence("snapshot", failure) from failure
+            raise self.durability.refuse("snapshot", failure) from failure
         self.durability.add(file)
         self.durability.add_folders(self.folder)
 
@@ -458,16 +468,21 @@ class Log:
             try:
                 self._active.indexes.write()
             except OSError as failure:
-                self.durability.fence("index", failure)
+                self.durability.refuse("index", failure)
         return self.durability.recovery_point
 
-    def finish(self) -> None:
-        """Write the indexes as a closed segment has them; they go with the next sync."""
+    def finish(self) -> bool:
+        """Write the indexes as a closed segment has them; they go with the next sync.
+
+        False: the disk refuses.
+        """
         if self.failure is None and not self.is_settled:
             try:
                 self.durability.add(*self._active.indexes.finish())
             except OSError as failure:
-                self.durability.fence("index", failure)
+                self.durability.refuse("index", failure)
+                return False
+        return True
 
     def settled(self, end_offset: int) -> None:
         """All that was finished and not synced when the log ended there is on disk."""
@@ -479,8 +494,10 @@ class Log:
         if self._is_closed:
             return
         try:
-            self.finish()
+            is_finished = self.finish()
             self.durability.flush()
+            if not is_finished:
+                raise StorageFailed(f"{self.folder}: the indexes are not written to their end")
             self.settled(self.end_offset)
         finally:
             self.abandon("the log is closed")

@@ -2,6 +2,11 @@
 
 Logs are opened at first use. A folder that carries the id of another topic is what an earlier topic
 of the same name has left behind: it is set aside, never served as the new topic's data.
+
+An error of the disk fences the log that met it. Then its directory is tried (a small file written
+and synced): one that fails goes offline with all its partitions. Kafka does so at every error; here
+a single bad file costs one partition. A full disk is not a failed one: appends are refused until
+there is space again.
 """
 
 from __future__ import annotations
@@ -9,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import struct
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 
 from structlog.typing import FilteringBoundLogger
@@ -19,10 +24,12 @@ from godel.config.topic import TopicConfig
 from godel.errors import CorruptBatch, StorageFailed
 from godel.records.partition_log import CleanerLimits, LogDirectory, ProducerEntry
 from godel.storage import compaction
+from godel.storage.checkpoint_writer import settled
 from godel.storage.cleaner import Abandoned, Cleaner, dirt_of
 from godel.storage.compaction import Dirt
-from godel.storage.data_directory import DataDirectory, DataDirectoryError
-from godel.storage.files import UNKNOWN_SPACE
+from godel.storage.data_directories import AllDirectoriesFailed, DataDirectories
+from godel.storage.data_directory import DataDirectory, DataDirectoryError, DirectoryUnavailable
+from godel.storage.files import UNKNOWN_SPACE, is_full
 from godel.storage.flusher import Flusher
 from godel.storage.log import Log
 from godel.storage.log_config import LogConfig
@@ -39,20 +46,23 @@ class LocalLogStore:
 
     def __init__(
         self,
-        directory: DataDirectory,
+        directories: DataDirectories,
         *,
         flusher: Flusher,
         clock: Clock,
         randomness: Randomness,
         log: FilteringBoundLogger,
     ) -> None:
-        self._directory = directory
+        self._directories = directories
         self._flusher = flusher
         self._clock = clock
         self._randomness = randomness
         self._log = log
         self._logs: dict[TopicPartition, Log] = {}
-        self._cleaner = Cleaner(directory.files, clock)
+        self.on_offline: Callable[[TopicPartition, str], None] | None = None
+        self._suspects: set[DataDirectory] = set()
+        self._is_suspicious = asyncio.Event()
+        self._cleaner = Cleaner(directories.files, clock)
         self._uncleanable: set[TopicPartition] = set()
         """Compacting them has failed: not tried again before the next start."""
 
@@ -61,41 +71,46 @@ class LocalLogStore:
         log = self._logs.get(partition)
         if log is not None:
             return log
-        directory = self._directory
-        try:
+        directory = self._home(partition)
+        with self._suspecting(directory):
             folder = directory.partition_folder(partition, topic_id)
-        except DataDirectoryError as damage:
-            raise StorageFailed(str(damage)) from damage
-        recovery_point = directory.recovery_points.get(partition, 0)
-        checked_end = directory.checked_ends.get(partition)
-        is_checked = checked_end is not None
-        log = Log.open(
-            folder,
-            files=directory.files,
-            flusher=self._flusher,
-            clock=self._clock,
-            config=log_config(config),
-            was_clean=directory.was_clean or is_checked,
-            recovery_point=recovery_point if checked_end is None else checked_end,
-            flushed_offset=recovery_point if is_checked else None,
-            log_start_offset=directory.log_start_offsets.get(partition, 0),
-            topic_id=topic_id,
-            randomness=self._randomness,
-        )
+            recovery_point = directory.recovery_points.get(partition, 0)
+            checked_end = directory.checked_ends.get(partition)
+            is_checked = checked_end is not None
+            log = Log.open(
+                folder,
+                files=directory.files,
+                flusher=self._flusher,
+                clock=self._clock,
+                config=log_config(config),
+                was_clean=directory.was_clean or is_checked,
+                recovery_point=recovery_point if checked_end is None else checked_end,
+                flushed_offset=recovery_point if is_checked else None,
+                log_start_offset=directory.log_start_offsets.get(partition, 0),
+                topic_id=topic_id,
+                randomness=self._randomness,
+            )
+        log.durability.on_error = lambda error: self._suspect(directory, error)
         self._logs[partition] = log
         self._report(partition, log)
         return log
 
     async def recover(self, configs: Mapping[TopicPartition, TopicConfig], *, threads: int) -> None:
         """See `LogStore.recover`."""
-        directory = self._directory
-        if directory.was_clean:
-            return
-        unclean = directory.unclean_logs(
-            {partition: log_config(config) for partition, config in configs.items()}
-        )
+        log_configs = {partition: log_config(config) for partition, config in configs.items()}
+        for directory in tuple(self._directories.working):
+            if not directory.was_clean:
+                await self._recover(directory, log_configs, threads)
+
+    async def _recover(
+        self, directory: DataDirectory, configs: Mapping[TopicPartition, LogConfig], threads: int
+    ) -> None:
         done = await recover_logs(
-            directory.files, unclean, threads=threads, clock=self._clock, log=self._log
+            directory.files,
+            directory.unclean_logs(configs),
+            threads=threads,
+            clock=self._clock,
+            log=self._log,
         )
         for one in done:
             if one.failure is not None:
@@ -105,22 +120,94 @@ class LocalLogStore:
             elif one.report is not None and one.report.cut is not None:
                 self._report_cut(one.partition, one.report.cut)
         try:
-            directory.note_recovered([one for one in done if one.failure is None])
-        except OSError as failure:
+            with self._suspecting(directory):
+                directory.note_recovered([one for one in done if one.failure is None])
+        except StorageFailed as failure:
             self._log.error("checkpoint_failed", reason=str(failure))
 
-    def set_aside_strays(self, known: Collection[TopicPartition]) -> None:
-        """See `LogStore.set_aside_strays`."""
+    def _home(self, partition: TopicPartition) -> DataDirectory:
         try:
-            self._directory.set_aside_strays(known)
+            return self._directories.home(partition)
+        except DirectoryUnavailable as reason:
+            raise StorageFailed(str(reason)) from reason
+
+    @contextlib.contextmanager
+    def _suspecting(self, directory: DataDirectory) -> Iterator[None]:
+        """Whatever the disk refuses here is a reason to try the directory."""
+        try:
+            yield
+        except (OSError, DataDirectoryError) as error:
+            self._suspect(directory, error)
+            raise StorageFailed(str(error)) from error
+
+    def _suspect(self, directory: DataDirectory, error: Exception) -> None:
+        if not is_full(error):
+            self._suspects.add(directory)
+            self._is_suspicious.set()
+
+    async def watch(self) -> None:
+        """See `LogStore.watch`."""
+        while True:
+            await self._is_suspicious.wait()
+            self._is_suspicious.clear()
+            while self._suspects:
+                directory = self._suspects.pop()
+                failure = await self._probe(directory)
+                if failure is not None and directory in self._directories.working:
+                    self._fail(directory, failure)
+
+    async def _probe(self, directory: DataDirectory) -> str | None:
+        """Why a directory does not work; None: it does."""
+        files = directory.files
+        try:
+            if files.is_inline:
+                directory.probe(files)
+            else:
+                await asyncio.to_thread(directory.probe, files.another())
+        except OSError as error:
+            if not is_full(error):
+                return f"{directory.path}: {error}"
+        return None
+
+    def _fail(self, directory: DataDirectory, reason: str) -> None:
+        try:
+            lost = self._directories.fail(directory, reason)
+        except AllDirectoriesFailed as failure:
+            raise StorageFailed(str(failure)) from failure
+        self._log.error(
+            "directory_offline",
+            directory=directory.path,
+            reason=reason,
+            partitions=len(lost),
+            consequence="they are not served until the broker is started again with a sound disk",
+        )
+        for partition in lost:
+            log = self._logs.pop(partition, None)
+            if log is not None:
+                log.abandon(reason)
+            if self.on_offline is not None:
+                self.on_offline(partition, reason)
+
+    @property
+    def offline(self) -> Mapping[TopicPartition, str]:
+        """See `LogStore.offline`."""
+        return self._directories.offline
+
+    def set_aside_strays(self, known: Mapping[TopicPartition, TopicId]) -> None:
+        """See `LogStore.set_aside_strays`."""
+        for path, reason in self._directories.failures.items():
+            self._log.error("directory_offline", directory=path, reason=reason)
+        try:
+            self._directories.set_aside_strays(known)
         except DataDirectoryError as failure:
             self._log.error("strays_not_set_aside", reason=str(failure))
         self._report_problems()
 
     def _report_problems(self) -> None:
-        for problem in self._directory.problems:
-            self._log.warning("data_directory_problem", problem=problem)
-        self._directory.problems.clear()
+        for directory in self._directories.working:
+            for problem in directory.problems:
+                self._log.warning("data_directory_problem", problem=problem)
+            directory.problems.clear()
 
     def _report(self, partition: TopicPartition, log: Log) -> None:
         """Tell the operator what opening a log has met."""
@@ -134,7 +221,7 @@ class LocalLogStore:
 
     def exists(self, partition: TopicPartition) -> bool:
         """See `LogStore.exists`."""
-        return partition in self._logs or self._directory.has_partition(partition)
+        return partition in self._directories
 
     def configure(self, partition: TopicPartition, config: TopicConfig) -> None:
         """See `LogStore.configure`."""
@@ -163,10 +250,11 @@ class LocalLogStore:
     ) -> bool:
         """See `LogStore.compact`."""
         log = self._logs[partition]
+        directory = self._directories.home(partition)
 
         def note(clean_offset: int) -> None:
             if self._logs.get(partition) is log:
-                self._directory.note_clean(partition, clean_offset)
+                directory.note_clean(partition, clean_offset)
 
         with self._refusing(partition), contextlib.suppress(Abandoned):
             found = self._dirt(partition, log, upper_bound)
@@ -181,7 +269,7 @@ class LocalLogStore:
     def _dirt(self, partition: TopicPartition, log: Log, upper_bound: int) -> Dirt | None:
         return dirt_of(
             log,
-            self._directory.clean_offsets.get(partition),
+            self._directories.home(partition).clean_offsets.get(partition),
             upper_bound=upper_bound,
             now_ms=self._clock.now_ms(),
         )
@@ -190,7 +278,15 @@ class LocalLogStore:
     def _refusing(self, partition: TopicPartition) -> Iterator[None]:
         try:
             yield
-        except (OSError, CorruptBatch, OverflowError, struct.error) as failure:
+        except OSError as failure:
+            if is_full(failure):
+                raise StorageFailed(f"{partition} is not compacted for now: {failure}") from failure
+            self._uncleanable.add(partition)
+            self._suspect(self._directories.home(partition), failure)
+            raise StorageFailed(
+                f"{partition} cannot be compacted before the broker is started again: {failure}"
+            ) from failure
+        except (CorruptBatch, OverflowError, struct.error) as failure:
             self._uncleanable.add(partition)
             raise StorageFailed(
                 f"{partition} cannot be compacted before the broker is started again: {failure}"
@@ -208,35 +304,43 @@ class LocalLogStore:
         if log is not None:
             log.abandon("the topic was deleted")
         try:
-            self._directory.delete_partition(partition, delay_ms=config.file_delete_delay_ms)
-        except DataDirectoryError as failure:
+            self._directories.delete(partition, delay_ms=config.file_delete_delay_ms)
+        except DirectoryUnavailable as failure:
             self._log.error("partition_not_deleted", partition=str(partition), reason=str(failure))
 
-    def directory(self) -> LogDirectory:
-        """See `LogStore.directory`."""
-        directory = self._directory
-        try:
-            space = directory.files.space(directory.path)
-        except OSError:
-            space = UNKNOWN_SPACE
-        return LogDirectory(
-            directory.files.absolute(directory.path),
-            directory.directory_id,
-            space.total_bytes,
-            space.usable_bytes,
-        )
+    @property
+    def metadata_directory_id(self) -> bytes:
+        """See `LogStore.metadata_directory_id`."""
+        return self._directories.metadata.directory_id
+
+    def directories(self) -> list[LogDirectory]:
+        """See `LogStore.directories`."""
+        working = {directory.path: directory for directory in self._directories.working}
+        return [
+            describe(working[path])
+            if path in working
+            else LogDirectory(self._directories.files.absolute(path), *UNKNOWN_SPACE, False)
+            for path in self._directories.paths
+        ]
+
+    def directory_path(self, partition: TopicPartition) -> str:
+        """See `LogStore.directory_path`."""
+        home = self._home(partition)
+        return home.files.absolute(home.path)
 
     def size_bytes(self, partition: TopicPartition) -> int:
         """See `LogStore.size_bytes`."""
         log = self._logs.get(partition)
-        return self._directory.size_bytes(partition) if log is None else log.size_bytes
+        if log is not None:
+            return log.size_bytes
+        directory = self._home(partition)
+        with self._suspecting(directory):
+            return directory.size_bytes(partition)
 
     async def save_log_starts(self) -> None:
         """See `LogStore.save_log_starts`."""
-        try:
-            await _written(self._directory.write_log_starts(self._logs))
-        except OSError as failure:
-            raise StorageFailed(f"the log starts could not be written: {failure}") from failure
+        share = self._directories.share
+        await self._write(lambda one: one.write_log_starts(share(one, self._logs)))
 
     async def checkpoint(self, high_watermarks: Mapping[TopicPartition, int]) -> None:
         """See `LogStore.checkpoint`."""
@@ -248,34 +352,50 @@ class LocalLogStore:
             ],
             threads=1,
         )
-        self._directory.note_positions(self._logs, high_watermarks)
+        share = self._directories.share
+        for directory in self._directories.working:
+            directory.note_positions(share(directory, self._logs), share(directory, high_watermarks))
         try:
-            await _written(self._directory.write_checkpoints())
-        except OSError as failure:
+            await self._write(DataDirectory.write_checkpoints)
+        except StorageFailed as failure:
             self._log.error("checkpoint_failed", reason=str(failure))
+        self._suspects.update(self._directories.working)
+        self._is_suspicious.set()
+
+    async def _write(self, write: Callable[[DataDirectory], Future[None]]) -> None:
+        """Have every directory write something, all at once. Raises `StorageFailed`, in the end."""
+        failures: list[StorageFailed] = []
+        for directory, written in [(one, write(one)) for one in self._directories.working]:
+            try:
+                with self._suspecting(directory):
+                    await settled(written)
+            except StorageFailed as failure:
+                failures.append(failure)
+        if failures:
+            raise failures[0]
 
     async def _settle(self, logs: Sequence[Log], *, threads: int) -> None:
         """Have all of these logs on disk, indexes included: they need not be checked then."""
-        ends = [log.end_offset for log in logs]
-        for log in logs:
-            log.finish()
+        ends = {log: log.end_offset for log in logs if log.finish()}
         await self._flusher.flush_all([log.durability for log in logs], threads=threads)
-        for log, end_offset in zip(logs, ends, strict=True):
+        for log, end_offset in ends.items():
             log.settled(end_offset)
 
     async def close(self, high_watermarks: Mapping[TopicPartition, int]) -> bool:
         """See `LogStore.close`."""
         self._cleaner.close()
         await self._settle(list(self._logs.values()), threads=CLOSING_THREADS)
-        return self._directory.close(self._logs, high_watermarks)
+        return self._directories.close(self._logs, high_watermarks)
 
 
-async def _written(checkpoints: Future[None]) -> None:
-    """Those of files in memory are written already, and then nobody else has a turn."""
-    if checkpoints.done():
-        checkpoints.result()
-    else:
-        await asyncio.wrap_future(checkpoints)
+def describe(directory: DataDirectory) -> LogDirectory:
+    """A working directory, as clients are told of it."""
+    files = directory.files
+    try:
+        space = files.space(directory.path)
+    except OSError:
+        space = UNKNOWN_SPACE
+    return LogDirectory(files.absolute(directory.path), *space, True)
 
 
 def log_config(config: TopicConfig) -> LogConfig:

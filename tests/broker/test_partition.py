@@ -12,7 +12,7 @@ from godel.config.topic import TopicConfig, topic_config
 from godel.errors import ApiError, ErrorCode
 from godel.records.batch import parse_header
 from godel.records.compression import Compression
-from godel.storage.data_directory import DataDirectory
+from godel.storage.data_directories import DataDirectories
 from godel.storage.faulty_files import FaultyFiles, Kind
 from godel.storage.flusher import Flusher
 from godel.storage.log import Log
@@ -34,12 +34,12 @@ class Fixture:
         self.files = files or FaultyFiles()
         self.clock = ManualClock()
         randomness = Randomness(1)
-        self.directory = DataDirectory.open(
-            "data", files=self.files, clock=self.clock, randomness=randomness
+        directories = DataDirectories.open(
+            ("data",), files=self.files, clock=self.clock, randomness=randomness
         )
         self.flusher = Flusher(self.files)
         self.logs = LocalLogStore(
-            self.directory,
+            directories,
             flusher=self.flusher,
             clock=self.clock,
             randomness=randomness,

@@ -11,10 +11,10 @@ import godel
 from godel.config.broker import BrokerConfig
 
 
-def test_the_data_directory() -> None:
-    assert BrokerConfig().data_directory == "./data"
-    assert BrokerConfig(log_dir="a").data_directory == "a"
-    assert BrokerConfig(log_dir="a", log_dirs=("b",)).data_directory == "b"
+def test_the_data_directories() -> None:
+    assert BrokerConfig().data_directories == ("./data",)
+    assert BrokerConfig(log_dir="a").data_directories == ("a",)
+    assert BrokerConfig(log_dir="a", log_dirs=("b", "c")).data_directories == ("b", "c")
 
 
 def test_settings_of_topics_are_settings_of_the_broker() -> None:

@@ -93,7 +93,8 @@ def test_kafkas_keys_are_ignored_and_listed() -> None:
         ("listeners", "", "name at least one"),
         ("listeners", "nonsense", "HOST:PORT"),
         ("listeners", "PLAINTEXT://h:1,PLAINTEXT2://h:2", "one address"),
-        ("log.dirs", "/a,/b", "one directory"),
+        ("log.dirs", "/a,/b,/a", "named twice"),
+        ("metadata.log.dir", "/m", "one of the data directories"),
         ("log.dir", "", "name a directory"),
         ("advertised.listeners", "PLAINTEXT://0.0.0.0:9092", "cannot connect"),
         ("advertised.listeners", "X://h:9092", "not the name"),
@@ -127,7 +128,7 @@ def test_a_kraft_file_of_kafka_works() -> None:
     config = load(from_properties(text, "server.properties")).config
     assert config.listeners == ("PLAINTEXT://:9092",)
     assert config.advertised_listeners == ("PLAINTEXT://localhost:9092",)
-    assert config.data_directory == "/tmp/kraft-combined-logs"
+    assert config.data_directories == ("/tmp/kraft-combined-logs",)
 
 
 def test_a_name_for_plaintext_works() -> None:

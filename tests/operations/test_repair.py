@@ -7,7 +7,7 @@ import asyncio
 from godel.clock import ManualClock, Randomness
 from godel.metadata.memory_store import MemoryStore
 from godel.operations.repair import recover, telling_log
-from godel.storage.data_directory import DataDirectory
+from godel.storage.data_directories import DataDirectories
 from godel.storage.memory_files import MemoryFiles
 
 
@@ -24,9 +24,9 @@ def test_a_directory_is_left_as_after_a_clean_stop() -> None:
     files, store, said = MemoryFiles(), MemoryStore(), list[str]()
     clock, randomness = ManualClock(), Randomness(1)
 
-    def directory() -> DataDirectory:
-        return DataDirectory.open("data", files=files, clock=clock, randomness=randomness)
+    def directories() -> DataDirectories:
+        return DataDirectories.open(("data",), files=files, clock=clock, randomness=randomness)
 
-    asyncio.run(recover(directory(), store, clock=clock, randomness=randomness, say=said.append))
-    assert directory().was_clean
+    asyncio.run(recover(directories(), store, clock=clock, randomness=randomness, say=said.append))
+    assert directories().was_clean
     assert said == []

@@ -17,10 +17,11 @@ from godel.protocol.messages.fetch import FetchResponse
 from godel.protocol.messages.metadata import MetadataRequest, MetadataRequestTopic
 from godel.protocol.messages.produce import ProduceResponse
 from godel.server.node import Node, advertised, limits
+from godel.storage import layout
 from godel.storage.data_directory import DataDirectoryError
 from godel.storage.faulty_files import Fault, FaultyFiles, Kind, Operation, PowerCut
 from godel.storage.log import Log
-from godel.testing import Broker
+from godel.testing import MEMORY, Broker
 from tests.disks import SlowDisk
 from tests.wire import (
     BROKER,
@@ -340,7 +341,13 @@ def test_whatever_the_disk_refuses_the_broker_goes_on_and_starts_again(kind: Kin
         client.create("t", partitions=2)
         for topic, partition in (("kept", 0), ("t", 0), ("t", 1)):
             assert client.produce(topic, batch("a"), partition=partition).error_code == 0
-        disk.fail(lambda operation: operation.kind is kind)
+        disk.fail(
+            lambda operation: (
+                operation.kind is kind
+                and layout.PROBE not in operation.path
+                and operation.path != MEMORY
+            )
+        )
         broker.advance(61_000)
         for _turn_of_the_loop in range(20):
             broker.run(lambda _node: None)

@@ -106,7 +106,7 @@ def history(files: FaultyFiles, promises: Promises, *, rounds: int = 2) -> None:
         if number % 2 == 0:
             run.close()
         else:
-            run.directory._release()
+            run.directory.release()
 
 
 def check_promises(disk: FaultyFiles, promises: Promises) -> None:

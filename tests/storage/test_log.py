@@ -3,15 +3,17 @@ from __future__ import annotations
 import errno
 import itertools
 import struct
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
 
 from godel.clock import ManualClock, Randomness
 from godel.errors import StorageFailed
-from godel.records.partition_log import ProducerEntry
+from godel.records.partition_log import EpochStart, ProducerEntry
 from godel.storage import segment as segment_module
-from godel.storage.faulty_files import Fault, FaultyFiles, Kind
+from godel.storage.faulty_files import Fault, FaultyFiles, Kind, Operation
+from godel.storage.log import Log
 from godel.storage.log_config import LogConfig
 from godel.storage.memory_files import MemoryFiles
 from tests.storage.harness import (
@@ -132,29 +134,80 @@ def snapshots(files: MemoryFiles) -> list[int]:
     return sorted(int(name[:20]) for name in files.list_files(FOLDER) if "snapshot" in name)
 
 
-def test_a_full_disk_fences_and_leaves_no_torn_batch_in_sight() -> None:
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_refuses_and_the_log_goes_on_when_there_is_space(error: int) -> None:
     files = FaultyFiles()
     log = open_log(files)
     append_values(log, 2)
     assert log.committed(2) is None
+    files.faults = lambda operation: Fault(error, 50) if operation.kind is Kind.APPEND else None
+    for _ in range(2):
+        with pytest.raises(StorageFailed, match="append failed"):
+            append_values(log, 1)
+        assert (log.end_offset, log.failure) == (2, None)
+        assert says_own_offset(read_records(log), 0, 2)
+    files.faults = None
+    append_values(log, 3)
+    assert says_own_offset(read_records(log), 0, 5)
+    log.close()
+    log = open_log(files)
+    assert log.recovery_report.cut is None
+    assert says_own_offset(read_records(log), 0, 5)
+
+
+def test_what_a_full_disk_tore_is_cut_off_by_the_next_start() -> None:
+    files = FaultyFiles()
+    log = open_log(files)
+    append_values(log, 2)
     files.faults = lambda operation: (
         Fault(errno.ENOSPC, 50) if operation.kind is Kind.APPEND else None
     )
     with pytest.raises(StorageFailed, match="append failed"):
         append_values(log, 1)
     files.faults = None
-    assert log.end_offset == 2
-    assert says_own_offset(read_records(log), 0, 2)
-    with pytest.raises(StorageFailed, match="append failed"):
-        append_values(log, 1)
-    with pytest.raises(StorageFailed):
-        log.close()
     log = open_log(files)
-    assert log.end_offset == 2
     assert log.recovery_report.cut is not None
     assert log.recovery_report.cut.cut_bytes == 50
     append_values(log, 1)
     assert says_own_offset(read_records(log), 0, 3)
+
+
+def test_a_disk_that_is_full_at_any_operation_fences_nothing_but_a_failed_sync() -> None:
+    """Rolling, indexes, snapshots, epochs, retention, checkpoints: each is tried again later."""
+
+    def history(log: Log) -> None:
+        log.on_roll = lambda: log.save_producers([])
+        for number in range(12):
+            with suppress(StorageFailed):
+                log.save_leader_epochs([EpochStart(number, log.end_offset)])
+            with suppress(StorageFailed):
+                append_values(log, 2, size=200)
+            with suppress(StorageFailed):
+                log.apply_retention(upper_bound=log.flushed_offset)
+            log.checkpoint()
+
+    count = FaultyFiles()
+    history(open_log(count, retention_bytes=2500))
+    for number in range(1, count.operations + 1):
+        files, seen = FaultyFiles(), set[Kind]()
+
+        def is_hit(operation: Operation, number: int = number, seen: set[Kind] = seen) -> bool:
+            if operation.number == number:
+                seen.add(operation.kind)
+            return operation.number == number
+
+        files.fail(is_hit, error=errno.ENOSPC)
+        try:
+            log = open_log(files, retention_bytes=2500)
+        except OSError:
+            files.faults = None
+            log = open_log(files, retention_bytes=2500)
+        history(log)
+        if log.failure is not None:
+            assert seen & {Kind.SYNC, Kind.SYNC_FOLDER}, log.failure
+            continue
+        append_values(log, 2)
+        assert says_own_offset(read_records(log), log.log_start_offset, log.end_offset)
 
 
 @pytest.mark.parametrize("kind", [Kind.LINK, Kind.TRUNCATE, Kind.APPEND])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ from godel.clock import ManualClock, Randomness
 from godel.config.broker import BrokerConfig
 from godel.config.topic import topic_config
 from godel.errors import StorageFailed
-from godel.storage.data_directory import DataDirectory
+from godel.records.partition_log import LogDirectory
+from godel.storage.data_directories import DataDirectories
 from godel.storage.faulty_files import FaultyFiles, Kind
 from godel.storage.files import RealFiles
 from godel.storage.flusher import Flusher
@@ -27,7 +29,7 @@ PARTITION, TOPIC_ID = TopicPartition("topic", 0), bytes(range(16))
 def open_store(files: MemoryFiles) -> LocalLogStore:
     clock, randomness = ManualClock(NOW_MS), Randomness(1)
     return LocalLogStore(
-        DataDirectory.open("data", files=files, clock=clock, randomness=randomness),
+        DataDirectories.open(("data",), files=files, clock=clock, randomness=randomness),
         flusher=Flusher(files),
         clock=clock,
         randomness=randomness,
@@ -64,7 +66,7 @@ async def test_what_belongs_to_no_topic_is_set_aside_and_never_removed() -> None
         append_values(store.open(TopicPartition(name, 0), TOPIC_ID, config), 3)
     await store.close({})
     store = open_store(files)
-    store.set_aside_strays({TopicPartition("known", 0)})
+    store.set_aside_strays({TopicPartition("known", 0): TOPIC_ID})
     known, stray = sorted(files.list_folders("data"))
     assert known == "known-0"
     assert stray.startswith("stray-0.")
@@ -106,10 +108,12 @@ async def test_a_partition_has_a_size_whether_it_is_open_or_not() -> None:
 
 async def test_where_the_logs_are() -> None:
     files = FaultyFiles()
-    directory = open_store(files).directory()
-    assert (directory.path, directory.total_bytes, directory.usable_bytes) == ("data", -1, -1)
-    assert any(directory.id)
-    assert open_store(files.after_crash()).directory() == directory
+    store = open_store(files)
+    assert store.directories() == [LogDirectory("data", -1, -1, True)]
+    assert store.directory_path(PARTITION) == "data"
+    id = store.metadata_directory_id
+    assert any(id)
+    assert open_store(files.after_crash()).metadata_directory_id == id
 
 
 @pytest.mark.parametrize("is_cut", [True, False])
@@ -179,8 +183,8 @@ async def test_recovery_leaves_nothing_to_be_checked_when_a_log_is_opened() -> N
         assert (log.end_offset, log.flushed_offset) == (end_offset, end_offset)
         assert not log.recovery_report.was_checked
     assert await store.close({})
-    assert DataDirectory.open(
-        "data", files=files, clock=ManualClock(NOW_MS), randomness=Randomness(1)
+    assert DataDirectories.open(
+        ("data",), files=files, clock=ManualClock(NOW_MS), randomness=Randomness(1)
     ).was_clean
 
 
@@ -282,11 +286,11 @@ async def test_many_logs_are_synced_together_at_the_stop(tmp_path: Path) -> None
     clock, randomness, flusher = ManualClock(NOW_MS), Randomness(1), Flusher(files)
 
     def opened() -> LocalLogStore:
-        path = str(tmp_path)
-        directory = DataDirectory.open(path, files=files, clock=clock, randomness=randomness)
-        assert directory.was_clean
+        paths = (str(tmp_path),)
+        directories = DataDirectories.open(paths, files=files, clock=clock, randomness=randomness)
+        assert directories.was_clean
         return LocalLogStore(
-            directory,
+            directories,
             flusher=flusher,
             clock=clock,
             randomness=randomness,
@@ -312,3 +316,31 @@ async def test_a_log_that_cannot_be_synced_at_the_stop_makes_it_unclean() -> Non
     append_values(store.open(TopicPartition("topic", 1), TOPIC_ID, config), 2)
     files.fail(lambda operation: operation.kind is Kind.SYNC and "topic-1" in operation.path)
     assert not await store.close({})
+
+
+async def test_a_full_disk_at_a_checkpoint_leaves_a_log_unsettled_until_there_is_space() -> None:
+    files, config = FaultyFiles(), topic_config(BrokerConfig(), {})
+    store = open_store(files)
+    log = store.open(PARTITION, TOPIC_ID, config)
+    append_values(log, 2)
+    log.flush()
+    files.fail(lambda operation: operation.path.endswith("index"), error=errno.ENOSPC)
+    await store.checkpoint({})
+    assert not log.is_settled
+    files.faults = None
+    append_values(log, 1)
+    log.flush()
+    await store.checkpoint({})
+    assert log.is_settled
+
+
+async def test_a_full_disk_at_the_stop_makes_it_unclean_and_loses_nothing() -> None:
+    files, config = FaultyFiles(), topic_config(BrokerConfig(), {})
+    store = open_store(files)
+    append_values(store.open(PARTITION, TOPIC_ID, config), 2)
+    files.fail(lambda operation: operation.path.endswith("index"), error=errno.ENOSPC)
+    assert not await store.close({})
+    files.faults = None
+    store = open_store(files)
+    await store.recover({PARTITION: config}, threads=2)
+    assert store.open(PARTITION, TOPIC_ID, config).end_offset == 2
