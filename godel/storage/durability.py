@@ -200,8 +200,8 @@ class Durability:
         self._syncing = [one for one in self._syncing if one is not plan]
         for file in plan.files:
             file.unpin()
-            if file is not self.active.file:  # nobody writes to it soon
-                file.close()
+            if file is not self.active.file:
+                file.close()  # a closed segment's, a snapshot: whoever reads it opens it again
         if self.failure is not None:
             return
         if failure is not None:

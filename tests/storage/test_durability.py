@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
 from godel.clock import ManualClock
 from godel.errors import StorageFailed
 from godel.storage.faulty_files import FaultyFiles, Kind
+from godel.storage.files import RealFiles
 from tests.storage.harness import NOW_MS, append_values, open_log
 
 pytestmark = pytest.mark.anyio
@@ -40,6 +42,20 @@ async def test_a_failed_sync_fences(kind: Kind) -> None:
     assert log.read(0, 1000, upper_bound=1, at_least_one=True) is not None
     with pytest.raises(StorageFailed):
         log.close()
+
+
+async def test_what_is_synced_and_not_written_any_more_keeps_no_descriptor(tmp_path: Path) -> None:
+    files = RealFiles()
+    log = open_log(files, str(tmp_path / "topic-0"), topic_id=bytes(range(16)))
+    log.on_roll = lambda: log.save_producers([])
+    append_values(log, 1)
+    for _ in range(10):
+        log.roll()
+        append_values(log, 1)
+    log.flush()
+    assert files.open_count == 1
+    log.close()
+    assert files.open_count == 0
 
 
 async def test_a_cached_log_is_synced_by_count() -> None:

@@ -1,0 +1,105 @@
+"""A real, small file system that a real client fills: refused, read, emptied, and all is there."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from godel.testing import Broker
+from tests.wire import Client
+
+kafka = pytest.importorskip("kafka")
+
+pytestmark = pytest.mark.slow
+
+DISK_BYTES = 24 << 20
+FILLER_BYTES = 12 << 20
+VALUE_BYTES = 20_000
+PATIENCE_MS = 60_000
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system in memory of a fixed size; needs root."""
+    path = tmp_path / "disk"
+    path.mkdir()
+    options = ["-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(path)]
+    try:
+        mounted = subprocess.run(["mount", *options], check=False, capture_output=True, text=True)
+    except FileNotFoundError:
+        pytest.skip("there is no mount")
+    if mounted.returncode:
+        pytest.skip(f"no file system can be mounted here: {mounted.stderr.strip()}")
+    yield path
+    subprocess.run(["umount", str(path)], check=True)
+
+
+class Load:
+    """A producer that counts on nothing but what was acknowledged."""
+
+    def __init__(self, broker: Broker) -> None:
+        self.acknowledged: dict[int, bytes] = {}
+        self.sent = 0
+        self._producer = kafka.KafkaProducer(
+            bootstrap_servers=broker.bootstrap_servers,
+            acks="all",
+            retries=0,
+            enable_idempotence=False,
+            api_version=(2, 8),
+        )
+
+    def send(self) -> bool:
+        """Send one record; False: it was refused."""
+        self.sent += 1
+        value = b"%d:" % self.sent + bytes(VALUE_BYTES)
+        try:
+            result = self._producer.send("t", value, partition=0).get(PATIENCE_MS / 1000)
+        except kafka.errors.KafkaStorageError:
+            return False
+        self.acknowledged[result.offset] = value
+        return True
+
+    def close(self) -> None:
+        self._producer.close()
+
+
+def read_all(broker: Broker, end_offset: int) -> dict[int, bytes]:
+    consumer = kafka.KafkaConsumer(
+        bootstrap_servers=broker.bootstrap_servers, api_version=(2, 8), auto_offset_reset="earliest"
+    )
+    partition = kafka.TopicPartition("t", 0)
+    consumer.assign([partition])
+    consumer.seek_to_beginning(partition)
+    found: dict[int, bytes] = {}
+    while consumer.position(partition) < end_offset:
+        for records in consumer.poll(PATIENCE_MS).values():
+            found.update((record.offset, record.value) for record in records)
+    consumer.close()
+    return found
+
+
+def test_a_disk_fills_up_and_is_emptied_again(disk: Path) -> None:
+    filler = disk / "filler"
+    filler.write_bytes(bytes(FILLER_BYTES))
+    settings = {"write.caching": False, "log.segment.bytes": 1 << 20}
+    broker = Broker(settings, data=disk / "data")
+    with broker:
+        with Client(broker) as client:
+            client.create("t")
+        load = Load(broker)
+        while load.send():
+            assert load.sent < 2 * DISK_BYTES // VALUE_BYTES, "the disk does not fill up"
+        before = len(load.acknowledged)
+        assert before > 100
+        assert not load.send()
+        assert read_all(broker, before) == load.acknowledged
+        filler.unlink()
+        for _ in range(before // 2):
+            assert load.send(), "there is space again"
+        load.close()
+        assert read_all(broker, len(load.acknowledged)) == load.acknowledged
+    with broker:
+        assert read_all(broker, len(load.acknowledged)) == load.acknowledged
