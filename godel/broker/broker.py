@@ -95,6 +95,7 @@ class Broker:
         self.logs.set_aside_strays(
             {partition.id: partition.topic_id for partition in self.partitions()}
         )
+        self.logs.remove_deleted(self.config.log_segment_delete_delay_ms)
 
     def stop_waiting(self) -> None:
         """The broker stops: answer what is parked with what there is, and park nothing more."""

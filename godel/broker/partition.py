@@ -400,11 +400,11 @@ class Partition:
     # -- maintenance --------------------------------------------------------------------------
 
     def maintain(self, now_ms: int, *, producer_expiration_ms: int) -> bool:
-        """Retention and the expiry of idle producers. Opens a log only if there is one.
+        """Retention and the expiry of idle producers. Opens no log in which nothing is due.
 
         True: `delete_old` has to follow, when `LogStore.save_log_starts` has been waited for.
         """
-        if self._log is None and not self._logs.exists(self.id):
+        if self._log is None and not self._logs.needs_retention(self.id, self.config):
             return False
         log = self.log
         is_outdated = bool(log.apply_retention(upper_bound=self.high_watermark))

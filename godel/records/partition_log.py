@@ -225,6 +225,17 @@ class LogStore(Protocol):
         """
         ...
 
+    def remove_deleted(self, delay_ms: float) -> None:
+        """At the start: what the last run deleted and had no time to remove goes after a delay."""
+        ...
+
+    def needs_retention(self, partition: TopicPartition, config: TopicConfig) -> bool:
+        """Whether `apply_retention` might find something; does not open a log for that.
+
+        Raises `StorageFailed`.
+        """
+        ...
+
     def exists(self, partition: TopicPartition) -> bool:
         """Whether the partition has ever been opened: what has not needs no maintenance."""
         ...

@@ -15,6 +15,7 @@ says what is wrong, where, and what to do. A broker may have several: `data_dire
 from __future__ import annotations
 
 import errno
+import functools
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future
@@ -83,6 +84,8 @@ class DataDirectory:
         """Where logs that were durable to their end had it. Lost, they are checked."""
         self.checked_ends: dict[TopicPartition, int] = {}
         """The end offsets of the logs that were recovered since the start."""
+        self._deleted: list[str] = []
+        """Folders that the last run had no time to remove."""
         self._partitions: set[TopicPartition] = set()
         """Those that have a folder, or were told where to make it."""
 
@@ -299,7 +302,7 @@ class DataDirectory:
             if partition is not None:
                 self._partitions.add(partition)
             elif layout.is_deleted_folder(name):
-                self.files.remove_folder(join(self.path, name))
+                self._deleted.append(join(self.path, name))
             elif layout.is_stray_folder(name):
                 strays.append(name)
             elif name not in UNREMARKABLE:
@@ -334,15 +337,17 @@ class DataDirectory:
 
     def topic_id(self, partition: TopicPartition) -> TopicId | None:
         """Whose data a partition's folder holds. Raises `DamagedCheckpoint`, OSError."""
-        folder = join(self.path, layout.partition_folder(partition))
-        return read_partition_metadata(self.files, folder)
+        return read_partition_metadata(self.files, self.folder(partition))
+
+    def folder(self, partition: TopicPartition) -> str:
+        return join(self.path, layout.partition_folder(partition))
 
     def partition_folder(self, partition: TopicPartition, topic_id: TopicId) -> str:
         """The folder for a partition, which need not exist yet.
 
         A folder of that name with another topic's id is set aside. Raises `DataDirectoryError`.
         """
-        folder = join(self.path, layout.partition_folder(partition))
+        folder = self.folder(partition)
         with self._explained("use"):
             try:
                 found = read_partition_metadata(self.files, folder)
@@ -357,7 +362,7 @@ class DataDirectory:
 
     def size_bytes(self, partition: TopicPartition) -> int:
         """What the segments in a partition's folder hold; 0 without one. Raises OSError."""
-        folder = join(self.path, layout.partition_folder(partition))
+        folder = self.folder(partition)
         try:
             names = self.files.list_files(folder)
         except FileNotFoundError:
@@ -375,7 +380,7 @@ class DataDirectory:
             self._set_aside(partition, why)
 
     def _set_aside(self, partition: TopicPartition, why: str) -> None:
-        folder = join(self.path, layout.partition_folder(partition))
+        folder = self.folder(partition)
         unique = self._randomness.uuid_bytes()
         aside = join(self.path, layout.stray_folder(partition, unique))
         self.files.replace(folder, aside)
@@ -389,7 +394,7 @@ class DataDirectory:
 
         Its log is closed or abandoned before. A folder that is not there is fine.
         """
-        folder = join(self.path, layout.partition_folder(partition))
+        folder = self.folder(partition)
         deleted = join(self.path, layout.deleted_folder(partition, self._randomness.uuid_bytes()))
         self._forget(partition)
         self._partitions.discard(partition)
@@ -400,6 +405,12 @@ class DataDirectory:
                 return
             self.files.sync_folder(self.path)
         self._clock.call_later(delay_ms, lambda: self._remove_folder(deleted))
+
+    def remove_deleted(self, delay_ms: float) -> None:
+        """Remove what the last run had deleted and had no time to remove, after the delay."""
+        for folder in self._deleted:
+            self._clock.call_later(delay_ms, functools.partial(self._remove_folder, folder))
+        self._deleted.clear()
 
     def _remove_folder(self, folder: str) -> None:
         try:

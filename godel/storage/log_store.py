@@ -23,7 +23,7 @@ from godel.clock import Clock, Randomness
 from godel.config.topic import TopicConfig
 from godel.errors import CorruptBatch, StorageFailed
 from godel.records.partition_log import CleanerLimits, LogDirectory, ProducerEntry
-from godel.storage import compaction
+from godel.storage import compaction, retention
 from godel.storage.checkpoint_writer import settled
 from godel.storage.cleaner import Abandoned, Cleaner, dirt_of
 from godel.storage.compaction import Dirt
@@ -203,6 +203,11 @@ class LocalLogStore:
             self._log.error("strays_not_set_aside", reason=str(failure))
         self._report_problems()
 
+    def remove_deleted(self, delay_ms: float) -> None:
+        """See `LogStore.remove_deleted`."""
+        for directory in self._directories.working:
+            directory.remove_deleted(delay_ms)
+
     def _report_problems(self) -> None:
         for directory in self._directories.working:
             for problem in directory.problems:
@@ -218,6 +223,23 @@ class LocalLogStore:
 
     def _report_cut(self, partition: TopicPartition, cut: Cut) -> None:
         self._log.warning("log_cut", partition=str(partition), **cut._asdict())
+
+    def needs_retention(self, partition: TopicPartition, config: TopicConfig) -> bool:
+        """See `LogStore.needs_retention`."""
+        if partition in self._logs:
+            return True
+        if partition not in self._directories:
+            return False
+        directory = self._home(partition)
+        with self._suspecting(directory):
+            return retention.is_due(
+                directory.files,
+                directory.folder(partition),
+                log_config(config),
+                now_ms=self._clock.now_ms(),
+                log_start_offset=directory.log_start_offsets.get(partition, 0),
+                end_offset=directory.recovery_points.get(partition, 0),
+            )
 
     def exists(self, partition: TopicPartition) -> bool:
         """See `LogStore.exists`."""

@@ -17,6 +17,7 @@ from godel.storage import layout
 from godel.storage.files import Files, join
 from godel.storage.log_config import LogConfig
 from godel.storage.segment import Segment
+from godel.storage.time_index import TimeIndex
 
 
 class Reason(Enum):
@@ -85,15 +86,68 @@ def plan(
     return deletions
 
 
+def is_due(
+    files: Files,
+    folder: str,
+    config: LogConfig,
+    *,
+    now_ms: int,
+    log_start_offset: int,
+    end_offset: int,
+) -> bool:
+    """Whether `plan` would find something in a log that is closed, judged by its oldest segment.
+
+    Looks at the folder and at most at one index entry, so that ten thousand idle logs need not be
+    opened for it. In doubt yes, and for what is left to be removed. Raises OSError.
+    """
+    names = files.list_files(folder)
+    if any(name.endswith(layout.DELETED) for name in names):
+        return True
+    found = [parsed for name in names if (parsed := layout.parse_segment_file(name)) is not None]
+    bases = sorted(base for base, suffix in found if suffix == layout.LOG)
+    sizes = [files.size(join(folder, layout.segment_file(base, layout.LOG))) for base in bases]
+    if not sizes or (len(sizes) == 1 and sizes[0] == 0):
+        return False
+    if (bases[1] if len(bases) > 1 else end_offset) <= log_start_offset:
+        return True
+    if config.is_deleted and 0 <= config.retention_bytes <= sum(sizes) - sizes[0]:
+        return True
+    if not config.is_deleted or config.retention_ms < 0:
+        return False
+    return now_ms - _newest_ms(files, folder, bases[0]) > config.retention_ms
+
+
+def _newest_ms(files: Files, folder: str, base_offset: int) -> int:
+    """The largest timestamp of a closed segment; where there is none, when it was written to."""
+    entry = TimeIndex.ENTRY
+    file = files.open(join(folder, layout.segment_file(base_offset, layout.TIME_INDEX)))
+    if file.size >= entry.size:
+        data = file.pread(file.size - entry.size, entry.size)
+        file.close()
+        timestamp_ms: int = entry.unpack(data)[0]
+        if timestamp_ms > 0:
+            return timestamp_ms
+    return files.modified_ms(join(folder, layout.segment_file(base_offset, layout.LOG)))
+
+
 def delete(files: Files, segment: Segment, *, clock: Clock, delay_ms: float) -> None:
-    """Rename a segment's files, the log itself first, and have them unlinked after the delay."""
-    renamed = []
+    """Rename a segment's files, the log itself first, and have them unlinked after the delay.
+
+    With the log the segment is gone, whatever becomes of its indexes.
+    """
+    going = []
     for suffix in layout.SEGMENT_SUFFIXES:
         path = segment.path(suffix)
-        with contextlib.suppress(FileNotFoundError):
+        try:
             files.replace(path, path + layout.DELETED)
-            renamed.append(path + layout.DELETED)
-    clock.call_later(delay_ms, lambda: remove_files(files, renamed))
+            going.append(path + layout.DELETED)
+        except FileNotFoundError:
+            continue
+        except OSError:
+            if suffix == layout.LOG:
+                raise
+            going.append(path)
+    clock.call_later(delay_ms, lambda: remove_files(files, going))
 
 
 def remove_files(files: Files, paths: Iterable[str]) -> None:

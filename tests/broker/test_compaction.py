@@ -158,8 +158,7 @@ def test_a_failed_compaction_leaves_the_partition_in_service(
     with broker, Client(broker) as client:
         client.create("t", configs=COMPACTED)
         disk.fail(
-            lambda operation: operation.kind is Kind.APPEND and operation.path.endswith(".cleaned"),
-            error=errno.ENOSPC,
+            lambda operation: operation.kind is Kind.APPEND and operation.path.endswith(".cleaned")
         )
         for minute in range(5):
             put(client, "k", str(minute), minute)
@@ -171,6 +170,21 @@ def test_a_failed_compaction_leaves_the_partition_in_service(
     disk.faults = None
     with broker, Client(broker) as client:
         rows(client)
+        passed(broker, 2)
+        assert len(rows(client)) == 2
+
+
+def test_a_compaction_for_which_there_is_no_space_waits_for_it() -> None:
+    disk = FaultyFiles()
+    broker = broker_with(disk)
+    with broker, Client(broker) as client:
+        client.create("t", configs=COMPACTED)
+        disk.fail(lambda operation: operation.path.endswith(".cleaned"), error=errno.ENOSPC)
+        for minute in range(5):
+            put(client, "k", str(minute), minute)
+            passed(broker, 1)
+        assert len(rows(client)) == 5
+        disk.faults = None
         passed(broker, 2)
         assert len(rows(client)) == 2
 

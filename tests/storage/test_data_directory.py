@@ -272,7 +272,12 @@ def test_what_the_last_run_left_is_removed_and_strangers_are_named() -> None:
     open_directory(files).close({}, {})
     files.make_folder(f"data/topic-0.{'0' * 32}-delete")
     files.make_folder("data/holiday")
-    directory = open_directory(files)
+    clock = ManualClock(NOW_MS)
+    directory = open_directory(files, clock=clock)
+    directory.remove_deleted(delay_ms=1000)
+    clock.advance(999)
+    assert len(files.list_folders("data")) == 2
+    clock.advance(1)
     assert files.list_folders("data") == ["holiday"]
     assert directory.problems == ["the folder data/holiday is left alone"]
 
