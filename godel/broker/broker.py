@@ -17,13 +17,13 @@ from godel.broker.partition import Partition
 from godel.broker.producer_ids import ProducerIds
 from godel.clock import Clock, Randomness
 from godel.config.broker import BrokerConfig
-from godel.errors import ApiError, ErrorCode
+from godel.errors import ApiError, ErrorCode, StorageFailed
 from godel.metadata.identifiers import CONSUMER_OFFSETS, is_internal
 from godel.metadata.image import MetadataImage, TopicImage
 from godel.metadata.publisher import Metadata
 from godel.metadata.topics import Topics
 from godel.metrics import Metrics
-from godel.records.partition_log import LogStore
+from godel.records.partition_log import LogStore, PartitionLog
 from godel.security.quotas import Quotas
 from godel.types import TopicId, TopicPartition
 
@@ -71,6 +71,7 @@ class Broker:
             log=log,
         )
         logs.on_offline = self._go_offline
+        logs.on_moved = self._moved
         metadata.subscribe(self._metadata_changed)
 
     @property
@@ -149,6 +150,16 @@ class Broker:
         if name is None:
             raise ApiError(ErrorCode.UNKNOWN_TOPIC_ID)
         return self.partition(name, index)
+
+    def move(self, topic: str, index: int, path: str) -> None:
+        """Begin to move a partition to another data directory. Raises ApiError."""
+        id = TopicPartition(topic, index)
+        try:
+            if self.logs.exists(id):
+                self.partition(topic, index)
+            self.logs.move(id, path)
+        except StorageFailed as failure:
+            raise ApiError(ErrorCode.KAFKA_STORAGE_ERROR, str(failure)) from failure
 
     # -- topics made on demand ----------------------------------------------------------------
 
@@ -233,6 +244,9 @@ class Broker:
         if partition.partition < len(partitions):
             partitions[partition.partition].go_offline()
             self.log.error("partition_offline", partition=str(partition), reason=reason)
+
+    def _moved(self, partition: TopicPartition, log: PartitionLog) -> None:
+        self._partitions[partition.topic][partition.partition].adopt(log)
 
     def _drop(self, topic: TopicImage) -> None:
         for partition in self._partitions.pop(topic.name, ()):

@@ -132,13 +132,19 @@ class Partition:
             log.replay(snapshot_offset, self.producers.replay)
         except (StorageFailed, CorruptBatch) as failure:
             raise ApiError(ErrorCode.KAFKA_STORAGE_ERROR, str(failure)) from failure
+        self.high_watermark = log.log_start_offset
+        self.adopt(log)
+        return log
+
+    def adopt(self, log: PartitionLog) -> None:
+        """Go on with this log: it was opened, or has the same batches in another directory."""
+        if self._log is not None:
+            self._log.on_flushed = self._log.on_roll = None
         log.on_flushed = self._flushed_or_fenced
         log.on_roll = self._save_producers
         self._log = log
         self.log_start_offset = log.log_start_offset
-        self.high_watermark = log.log_start_offset
         self._log_moved()
-        return log
 
     def configure(self, config: TopicConfig) -> None:
         """Take over a topic's settings, at any time."""
@@ -159,8 +165,7 @@ class Partition:
     def go_offline(self) -> None:
         """The disk below has failed and the log is closed: to open it again tells why."""
         if self._log is not None:
-            self._log.on_flushed = None
-            self._log.on_roll = None
+            self._log.on_flushed = self._log.on_roll = None
             self._log = None
         self.high_watermark = NOWHERE
         self._invisible.clear()

@@ -23,7 +23,7 @@ from godel.protocol.messages.describe_log_dirs import (
     DescribeLogDirsResult,
     DescribeLogDirsTopic,
 )
-from godel.records.partition_log import LogStore
+from godel.records.partition_log import FutureLog, LogStore
 from godel.types import TopicPartition
 
 AT_A_TIME = 100
@@ -71,6 +71,9 @@ async def describe(
             looked_at += 1
             if looked_at % AT_A_TIME == 0:
                 await anyio.lowlevel.checkpoint()
+    for future in logs.moves():
+        if future.partition.partition in wanted.get(future.partition.topic, {}):
+            add_future(results[future.path], future)
     return list(results.values())
 
 
@@ -87,3 +90,11 @@ def add(logs: LogStore, result: DescribeLogDirsResult, partition: TopicPartition
     if not result.topics or result.topics[-1].name != partition.topic:
         result.topics.append(DescribeLogDirsTopic(partition.topic))
     result.topics[-1].partitions.append(DescribeLogDirsPartition(partition.partition, size_bytes))
+
+
+def add_future(result: DescribeLogDirsResult, future: FutureLog) -> None:
+    """Add a partition's copy to what is told of the directory where it moves to."""
+    told = DescribeLogDirsPartition(
+        future.partition.partition, future.size_bytes, future.offset_lag, is_future_key=True
+    )
+    result.topics.append(DescribeLogDirsTopic(future.partition.topic, [told]))

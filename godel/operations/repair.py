@@ -42,8 +42,8 @@ async def recover(
     directories.was_clean = False
     for directory in directories.working:
         directory.was_clean = False
-        directory.recovery_points.clear()
-        directory.ends.clear()
+        directory.positions.recovery_points.clear()
+        directory.positions.ends.clear()
     config = load(from_flags([("node.id", str(directories.metadata.node_id))])).config
     given = Surroundings(
         directories=directories,

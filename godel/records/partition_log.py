@@ -67,6 +67,15 @@ class LogDirectory(NamedTuple):
     is_working: bool
 
 
+class FutureLog(NamedTuple):
+    """A partition's copy in the directory where it is moved to."""
+
+    partition: TopicPartition
+    path: str
+    size_bytes: int
+    offset_lag: int
+
+
 class CleanerLimits(NamedTuple):
     """What one compaction may use."""
 
@@ -205,6 +214,24 @@ class LogStore(Protocol):
 
     on_offline: Callable[[TopicPartition, str], None] | None
     """Called on the event loop when the directory of a partition has failed: its log is closed."""
+
+    on_moved: Callable[[TopicPartition, PartitionLog], None] | None
+    """Called on the event loop when a partition is in another directory: this is its log now."""
+
+    def move(self, partition: TopicPartition, path: str) -> None:
+        """Begin to move a partition to a directory that works, or give up a move.
+
+        Its log is open, if it has one. Raises `StorageFailed`.
+        """
+        ...
+
+    async def run_moves(self) -> None:
+        """Carry moves out, until cancelled. Run it while the broker serves."""
+        ...
+
+    def moves(self) -> Sequence[FutureLog]:
+        """The moves that have not ended."""
+        ...
 
     async def watch(self) -> None:
         """Find out which directories fail, until cancelled. Run it while the broker serves.

@@ -86,6 +86,7 @@ async def running_node(config: BrokerConfig, given: Surroundings) -> AsyncIterat
     ):
         tasks.start_soon(run_maintenance, broker)
         tasks.start_soon(watch, broker, tasks.cancel_scope)
+        tasks.start_soon(broker.logs.run_moves)
         yield node
         tasks.cancel_scope.cancel()
     for failure in failures:

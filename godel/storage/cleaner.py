@@ -58,7 +58,7 @@ def compaction_facts(segment: Segment) -> CompactionFacts:
 def dirt_of(log: Log, clean_offset: int | None, *, upper_bound: int, now_ms: int) -> Dirt | None:
     """How dirty a log is below `upper_bound`, of what is durable. Raises OSError."""
     closed = log.segments[:-1]
-    if log.failure is not None or log.is_swapping or not closed:
+    if log.failure is not None or log.is_swapping or log.is_moving or not closed:
         return None
     first_dirty_offset = compaction.first_dirty(
         clean_offset, log.log_start_offset, log.segments[-1].base_offset
@@ -208,6 +208,8 @@ class Cleaner:
     def _check(self, log: Log, segments: Sequence[Segment] = ()) -> None:
         if self._is_closed or log.failure is not None:
             raise Abandoned(f"{log.folder} is closed")
+        if log.is_moving and not log.is_swapping:
+            raise Abandoned(f"{log.folder} is moved")
         there = set(map(id, log.segments))
         if not all(id(segment) in there for segment in segments):
             raise Abandoned(f"{log.folder} has lost segments")

@@ -19,6 +19,7 @@ from godel.storage.data_directory import DataDirectory, DataDirectoryError, Dire
 from godel.storage.files import Files, join
 from godel.storage.log import Log
 from godel.storage.partition_metadata import id_text
+from godel.storage.relocation import complete_moves
 from godel.types import TopicId, TopicPartition
 
 Value = TypeVar("Value")
@@ -97,6 +98,9 @@ class DataDirectories:
                     failures[path] = f"{failure}; or, {giving_up(metadata)}"
             working = [opened[path] for path in paths if path in opened]
             remember(metadata, working, [files.absolute(path) for path in failures])
+            with metadata.explained("finish moves between"):
+                told = complete_moves(working, is_any_offline=bool(failures))
+            metadata.problems += told
         except BaseException:
             for directory in opened.values():
                 directory.close({}, {})
@@ -168,6 +172,20 @@ class DataDirectories:
         """What concerns the partitions at home in a directory."""
         homes = self._homes
         return {each: value for each, value in of.items() if homes.get(each) is directory}
+
+    def place(self, partition: TopicPartition, home: DataDirectory) -> None:
+        """Say where a partition is, or will be made."""
+        self._leave(partition)
+        self._settle(partition, home)
+
+    def strand(self, partition: TopicPartition, reason: str) -> None:
+        """Take one partition offline until the next start."""
+        self._leave(partition)
+        self.offline[partition] = reason
+
+    def by_path(self, path: str) -> DataDirectory | None:
+        """The working directory with this absolute path."""
+        return next((at for at in self.working if at.files.absolute(at.path) == path), None)
 
     def delete(self, partition: TopicPartition, *, delay_ms: float) -> None:
         """Take a partition's folder away. Raises `DirectoryUnavailable`."""

@@ -5,7 +5,7 @@
     meta.properties                 Kafka's: version=1, cluster.id, node.id, directory.id
     .lock                           flock of the broker that runs on it
     .kafka_cleanshutdown            there while no broker runs, if the last one stopped in order
-    *-offset-checkpoint             recovery points, log starts, high watermarks
+    *-checkpoint                    how far the logs are: `positions.py`
     <topic>-<partition>/            one folder per partition; `*-delete` is on its way out
 
 Everything that keeps a broker from running on a directory is a `DataDirectoryError`, whose message
@@ -16,30 +16,30 @@ from __future__ import annotations
 
 import errno
 import functools
-import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from concurrent.futures import Future
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from godel.clock import Clock, Randomness
 from godel.errors import StorageFailed
 from godel.storage import layout
-from godel.storage.checkpoint import (
-    DamagedCheckpoint,
-    LogEnd,
-    read_ends,
-    read_offsets,
-    write_atomically,
+from godel.storage.checkpoint import DamagedCheckpoint, write_atomically
+from godel.storage.directory_marks import (
+    Mark,
+    UnusableMark,
+    directory_id,
+    read_mark,
+    write_mark,
 )
-from godel.storage.checkpoint_writer import CheckpointWriter, Offsets
-from godel.storage.files import FileLock, Files, join, parent
+from godel.storage.files import FileLock, Files, join
+from godel.storage.folders import Folders, make_durable_folder, sorted_folders
+from godel.storage.layout import MovingFolder
 from godel.storage.log import Log
 from godel.storage.log_config import LogConfig
-from godel.storage.partition_metadata import id_text, parse_id, read_partition_metadata
-from godel.storage.recovery_run import RecoveredLog, UncleanLog
+from godel.storage.partition_metadata import id_text, read_partition_metadata
+from godel.storage.positions import Positions
+from godel.storage.recovery_run import UncleanLog
 from godel.types import TopicId, TopicPartition
 
-FORMAT_VERSION = 1
 UNREMARKABLE = frozenset({layout.LOCK, "lost+found", layout.GODEL_JSON + layout.TEMPORARY})
 """What may be in a directory that is otherwise empty."""
 CLEAN_SHUTDOWN_TEXT = b'{"version":0,"brokerEpoch":-1}'
@@ -62,32 +62,19 @@ class DataDirectory:
         self._clock = clock
         self._randomness = randomness
         self._lock: FileLock | None = None
-        self._writer = CheckpointWriter(files, path)
-        self._are_checkpoints_stale = False
-        """They still name a partition whose data is gone: never to be taken for its successor's."""
+        self.positions = Positions(files, path)
         self.cluster_id = ""
         self.node_id = 0
         self.directory_id = b""
-        self.known: dict[bytes, str] = {}
+        self.known: Mapping[bytes, str] = {}
         """All directories of the broker by their ids, as of the last start, where it is noted."""
         self.is_new = False
         self.was_clean = False
         """The last broker stopped in good order: nothing needs to be checked."""
         self.problems: list[str] = []
         """What was found and worked around, a sentence each: for the operator's log."""
-        self.recovery_points: dict[TopicPartition, int] = {}
-        self.log_start_offsets: dict[TopicPartition, int] = {}
-        self.high_watermarks: dict[TopicPartition, int] = {}
-        self.clean_offsets: dict[TopicPartition, int] = {}
-        """How far each log is compacted. Lost, the next compaction begins at the log's start."""
-        self.ends: dict[TopicPartition, LogEnd] = {}
-        """Where logs that were durable to their end had it. Lost, they are checked."""
-        self.checked_ends: dict[TopicPartition, int] = {}
-        """The end offsets of the logs that were recovered since the start."""
-        self._deleted: list[str] = []
-        """Folders that the last run had no time to remove."""
-        self._partitions: set[TopicPartition] = set()
-        """Those that have a folder, or were told where to make it."""
+        self._folders = Folders()
+        """Partitions among them also those that were told where to make theirs."""
 
     @classmethod
     def open(
@@ -107,11 +94,11 @@ class DataDirectory:
         `is_known`: it was ours, so that an empty one is a disk that is not mounted.
         """
         directory = cls(path, files, clock, randomness)
-        with directory._explained("open"):
+        with directory.explained("open"):
             if is_known:
                 directory._check_presence(files)
             else:
-                directory._make()
+                make_durable_folder(files, path)
             directory._refuse_foreign()
             directory._take_lock()
             try:
@@ -122,27 +109,14 @@ class DataDirectory:
                 raise
         return directory
 
-    def _make(self) -> None:
-        missing = []
-        folder = self.path
-        while not self.files.exists(folder):
-            missing.append(folder)
-            folder = parent(folder)
-        if missing:
-            self.files.make_folder(self.path)
-        for folder in reversed(missing):
-            self.files.sync_folder(parent(folder))
-
     def _check_presence(self, files: Files) -> None:
         if not files.exists(join(self.path, layout.GODEL_JSON)):
-            raise FileNotFoundError(
-                errno.ENOENT,
-                f"{layout.GODEL_JSON} is gone; is the disk mounted?",
-                self.path,
-            )
+            what = f"{layout.GODEL_JSON} is gone; is the disk mounted?"
+            raise FileNotFoundError(errno.ENOENT, what, self.path)
 
     @contextmanager
-    def _explained(self, action: str) -> Iterator[None]:
+    def explained(self, action: str) -> Iterator[None]:
+        """Say what the operator may do about a disk that refuses: `DirectoryUnavailable`."""
         try:
             yield
         except OSError as failure:
@@ -184,14 +158,20 @@ class DataDirectory:
     # Identity
 
     def _identify(self, node_id: int | None, cluster_id: str | None) -> None:
-        path = join(self.path, layout.GODEL_JSON)
-        self.is_new = not self.files.exists(path)
+        self.is_new = not self.files.exists(join(self.path, layout.GODEL_JSON))
         if self.is_new:
             self.cluster_id = cluster_id or id_text(self._randomness.uuid_bytes())
             self.node_id = 1 if node_id is None else node_id
-            self._write_marker()
-        else:
-            self._read_marker(path)
+            write_mark(self.files, self.path, self._mark)
+        try:
+            self.cluster_id, self.node_id, self.known = read_mark(self.files, self.path)
+            self._check_identity(node_id, cluster_id)
+            new_id = self._randomness.uuid_bytes
+            self.directory_id = directory_id(self.files, self.path, self._mark, new_id)
+        except UnusableMark as mark:
+            raise DataDirectoryError(str(mark)) from None
+
+    def _check_identity(self, node_id: int | None, cluster_id: str | None) -> None:
         for name, wanted, found in (
             ("node.id", node_id, self.node_id),
             ("cluster.id", cluster_id, self.cluster_id),
@@ -202,93 +182,25 @@ class DataDirectory:
                     "or the directory with the metadata says; correct the configuration, or choose "
                     "another directory with --data"
                 )
-        self._check_properties()
+
+    @property
+    def _mark(self) -> Mark:
+        return Mark(self.cluster_id, self.node_id, self.known)
 
     def remember(self, known: Mapping[bytes, str]) -> None:
         """Note which directories the broker has. Raises `DirectoryUnavailable`."""
         if known != self.known:
-            self.known = dict(known)
-            with self._explained("write to"):
-                self._write_marker()
-
-    def _write_marker(self) -> None:
-        marker: dict[str, object] = {
-            "format_version": FORMAT_VERSION,
-            "cluster_id": self.cluster_id,
-            "node_id": self.node_id,
-        }
-        if self.known:
-            marker["directories"] = {id_text(id): path for id, path in self.known.items()}
-        path = join(self.path, layout.GODEL_JSON)
-        write_atomically(self.files, path, (json.dumps(marker, indent=2) + "\n").encode())
-
-    def _read_marker(self, path: str) -> None:
-        try:
-            marker = json.loads(self.files.read(path))
-            version, cluster_id, node_id = (
-                marker["format_version"],
-                marker["cluster_id"],
-                marker["node_id"],
-            )
-            known = {parse_id(id): str(at) for id, at in marker.get("directories", {}).items()}
-            is_sound = type(version) is int and type(node_id) is int and isinstance(cluster_id, str)
-        except (ValueError, LookupError, TypeError, AttributeError):
-            is_sound = False
-        if not is_sound:
-            raise self._damaged(path)
-        if version > FORMAT_VERSION:
-            raise DataDirectoryError(
-                f"{self.path} was written in format {version}, this release reads up to "
-                f"{FORMAT_VERSION}; start the newer release of Gödel on it"
-            )
-        self.cluster_id, self.node_id, self.known = cluster_id, node_id, known
-
-    def _check_properties(self) -> None:
-        """Read Kafka's `meta.properties`, or write it: a crash may have come in between."""
-        path = join(self.path, layout.META_PROPERTIES)
-        if not self.files.exists(path):
-            self.directory_id = self._randomness.uuid_bytes()
-            text = (
-                f"version=1\ncluster.id={self.cluster_id}\nnode.id={self.node_id}\n"
-                f"directory.id={id_text(self.directory_id)}\n"
-            )
-            write_atomically(self.files, path, text.encode())
-            return
-        lines = self.files.read(path).decode(errors="replace").splitlines()
-        values = dict(line.split("=", 1) for line in lines if "=" in line)
-        if values.get("cluster.id") != self.cluster_id or values.get("node.id") != str(
-            self.node_id
-        ):
-            raise self._damaged(path)
-        try:
-            self.directory_id = parse_id(values.get("directory.id", ""))
-        except ValueError:
-            raise self._damaged(path) from None
-
-    def _damaged(self, path: str) -> DataDirectoryError:
-        return DataDirectoryError(
-            f"{path} is damaged; restore it from a backup, its partitions are untouched"
-        )
+            self.known = known
+            with self.explained("write to"):
+                write_mark(self.files, self.path, self._mark)
 
     # How it was left
 
     def _take_stock(self) -> None:
         marker = join(self.path, layout.CLEAN_SHUTDOWN)
         self.was_clean = self.is_new or self.files.exists(marker)
-        self.recovery_points = self._read_offsets(layout.RECOVERY_POINT_CHECKPOINT)
-        self.log_start_offsets = self._read_offsets(layout.LOG_START_CHECKPOINT)
-        self.high_watermarks = self._read_offsets(layout.HIGH_WATERMARK_CHECKPOINT)
-        try:
-            path = join(self.path, layout.CLEANER_CHECKPOINT)
-            self.clean_offsets = read_offsets(self.files, path)
-        except DamagedCheckpoint as damage:
-            self.problems.append(f"{damage}; every log counts as not compacted")
-            self._are_checkpoints_stale = True
-        try:
-            self.ends = read_ends(self.files, join(self.path, layout.LOG_END_CHECKPOINT))
-        except DamagedCheckpoint as damage:
-            self.problems.append(f"{damage}; no log counts as unchanged")
-            self._are_checkpoints_stale = True
+        if not self.positions.read(self.problems):
+            self.was_clean = False
         if self.files.exists(marker):
             self.files.remove(marker)
         self.files.sync_folder(self.path)
@@ -296,44 +208,34 @@ class DataDirectory:
         self._forget_missing()
 
     def _look_at_folders(self) -> None:
-        strays = []
-        for name in self.files.list_folders(self.path):
-            partition = layout.parse_partition_folder(name)
-            if partition is not None:
-                self._partitions.add(partition)
-            elif layout.is_deleted_folder(name):
-                self._deleted.append(join(self.path, name))
-            elif layout.is_stray_folder(name):
-                strays.append(name)
-            elif name not in UNREMARKABLE:
+        self._folders = sorted_folders(self.files.list_folders(self.path))
+        for name in self._folders.strangers:
+            if name not in UNREMARKABLE:
                 self.problems.append(f"the folder {join(self.path, name)} is left alone")
-        if strays:
+        if strays := self._folders.strays:
             self.problems.append(
                 f"{len(strays)} folders in {self.path} hold data of topics that are gone, set "
                 f"aside by an earlier start (the first: {min(strays)}); nothing here reads or "
                 f"removes them: if nobody needs the data, rm -r {self.path}/*-stray"
             )
 
-    def _read_offsets(self, name: str) -> dict[TopicPartition, int]:
-        try:
-            return read_offsets(self.files, join(self.path, name))
-        except DamagedCheckpoint as damage:
-            self.problems.append(f"{damage}; every log is checked as after a crash")
-            self.was_clean = False
-            return {}
-
     def _forget_missing(self) -> None:
         """A folder that is not there has no offsets; one made later under its name begins anew."""
-        known = {*self.log_start_offsets, *self.recovery_points, *self.clean_offsets, *self.ends}
-        for partition in known - self._partitions:
-            self._forget(partition)
+        arriving = {move.partition for move in self._folders.moving if move.is_future}
+        for partition in self.positions.partitions() - self._folders.partitions - arriving:
+            self.positions.forget(partition)
 
     # Partitions
 
     @property
     def partitions(self) -> Collection[TopicPartition]:
         """The partitions that have a folder, or were told where to make it."""
-        return self._partitions
+        return self._folders.partitions
+
+    @property
+    def moving(self) -> Sequence[MovingFolder]:
+        """What was on its way to or from here when the last run ended."""
+        return self._folders.moving
 
     def topic_id(self, partition: TopicPartition) -> TopicId | None:
         """Whose data a partition's folder holds. Raises `DamagedCheckpoint`, OSError."""
@@ -348,35 +250,29 @@ class DataDirectory:
         A folder of that name with another topic's id is set aside. Raises `DataDirectoryError`.
         """
         folder = self.folder(partition)
-        with self._explained("use"):
+        with self.explained("use"):
             try:
                 found = read_partition_metadata(self.files, folder)
             except DamagedCheckpoint as damage:
                 raise DataDirectoryError(f"{damage}; restore it from a backup") from None
             if found is not None and found != topic_id:
                 self._set_aside(partition, f"of topic {id_text(found)}")
-            if self._are_checkpoints_stale:
-                self._write_positions().result()
-        self._partitions.add(partition)
+            self.positions.write_if_stale()
+        self._folders.partitions.add(partition)
         return folder
 
-    def size_bytes(self, partition: TopicPartition) -> int:
-        """What the segments in a partition's folder hold; 0 without one. Raises OSError."""
-        folder = self.folder(partition)
-        try:
-            names = self.files.list_files(folder)
-        except FileNotFoundError:
-            return 0
-        found = ((name, layout.parse_segment_file(name)) for name in names)
-        return sum(
-            self.files.size(join(folder, name))
-            for name, parsed in found
-            if parsed is not None and parsed[1] == layout.LOG
-        )
+    def own(self, partition: TopicPartition) -> None:
+        """Its folder has come here."""
+        self._folders.partitions.add(partition)
+
+    def disown(self, partition: TopicPartition) -> None:
+        """Its folder is not here any more."""
+        self._folders.partitions.discard(partition)
+        self.positions.forget(partition)
 
     def set_aside(self, partition: TopicPartition, why: str) -> None:
         """Move a partition's folder out of the way; its data stays. `DirectoryUnavailable`."""
-        with self._explained("use"):
+        with self.explained("use"):
             self._set_aside(partition, why)
 
     def _set_aside(self, partition: TopicPartition, why: str) -> None:
@@ -385,8 +281,7 @@ class DataDirectory:
         aside = join(self.path, layout.stray_folder(partition, unique))
         self.files.replace(folder, aside)
         self.files.sync_folder(self.path)
-        self._partitions.discard(partition)
-        self._forget(partition)
+        self.disown(partition)
         self.problems.append(f"{folder} is {why}: now {aside}")
 
     def delete_partition(self, partition: TopicPartition, *, delay_ms: float) -> None:
@@ -396,9 +291,8 @@ class DataDirectory:
         """
         folder = self.folder(partition)
         deleted = join(self.path, layout.deleted_folder(partition, self._randomness.uuid_bytes()))
-        self._forget(partition)
-        self._partitions.discard(partition)
-        with self._explained("delete from"):
+        self.disown(partition)
+        with self.explained("delete from"):
             try:
                 self.files.replace(folder, deleted)
             except FileNotFoundError:
@@ -408,9 +302,10 @@ class DataDirectory:
 
     def remove_deleted(self, delay_ms: float) -> None:
         """Remove what the last run had deleted and had no time to remove, after the delay."""
-        for folder in self._deleted:
-            self._clock.call_later(delay_ms, functools.partial(self._remove_folder, folder))
-        self._deleted.clear()
+        for name in self._folders.deleted:
+            remove = functools.partial(self._remove_folder, join(self.path, name))
+            self._clock.call_later(delay_ms, remove)
+        self._folders.deleted.clear()
 
     def _remove_folder(self, folder: str) -> None:
         try:
@@ -418,109 +313,25 @@ class DataDirectory:
         except OSError as failure:
             self.problems.append(f"{folder} could not be removed: {failure}")
 
-    def _forget(self, partition: TopicPartition) -> None:
-        self.high_watermarks.pop(partition, None)
-        self.checked_ends.pop(partition, None)
-        written: tuple[dict[TopicPartition, int] | dict[TopicPartition, LogEnd], ...] = (
-            self.log_start_offsets,
-            self.recovery_points,
-            self.clean_offsets,
-            self.ends,
-        )
-        for kept in written:
-            if kept.pop(partition, None) is not None:
-                self._are_checkpoints_stale = True
-
     # Recovery
 
     def unclean_logs(self, configs: Mapping[TopicPartition, LogConfig]) -> list[UncleanLog]:
         """Those of the partitions whose logs are to be recovered: all that have a folder."""
+        positions = self.positions
         return [
             UncleanLog(
                 partition,
-                join(self.path, layout.partition_folder(partition)),
+                self.folder(partition),
                 configs[partition],
-                self.recovery_points.get(partition, 0),
-                self.log_start_offsets.get(partition, 0),
-                self.ends.get(partition),
+                positions.recovery_points.get(partition, 0),
+                positions.log_starts.get(partition, 0),
+                positions.ends.get(partition),
             )
-            for partition in self._partitions
+            for partition in self._folders.partitions
             if partition in configs
         ]
 
-    def note_recovered(self, recovered: Iterable[RecoveredLog]) -> None:
-        """Their ends are known now. Raises OSError.
-
-        What was written of the others' ends no longer holds: on a full disk it goes for good.
-        """
-        for one in recovered:
-            self.checked_ends[one.partition] = one.end_offset
-            self.recovery_points[one.partition] = one.flushed_offset
-            if one.report is not None:
-                self.ends.pop(one.partition, None)
-        try:
-            self._write_positions().result()
-        except OSError:
-            path = join(self.path, layout.LOG_END_CHECKPOINT)
-            if self.files.exists(path):
-                self.files.remove(path)
-                self.files.sync_folder(self.path)
-            raise
-
-    # Checkpoints and the end
-
-    def note_positions(
-        self, logs: Mapping[TopicPartition, Log], high_watermarks: Mapping[TopicPartition, int]
-    ) -> None:
-        """Take over how far the open logs are; `write_checkpoints` writes it."""
-        for partition, log in logs.items():
-            self.recovery_points[partition] = log.checkpoint()
-            if log.is_settled:
-                active = log.segments[-1]
-                self.ends[partition] = LogEnd(log.end_offset, active.base_offset, active.size_bytes)
-            else:
-                self.ends.pop(partition, None)
-        self._note_log_starts(logs)
-        self.high_watermarks.update(high_watermarks)
-
-    def write_checkpoints(self) -> Future[None]:
-        """Write how far the logs are, those that are not open included."""
-        return self._write_positions({layout.HIGH_WATERMARK_CHECKPOINT: self.high_watermarks})
-
-    def note_clean(self, partition: TopicPartition, clean_offset: int) -> None:
-        """Write down how far a log is compacted; not synced, it may get lost. Raises OSError."""
-        self.clean_offsets[partition] = clean_offset
-        offsets = {layout.CLEANER_CHECKPOINT: self.clean_offsets}
-        self._writer.write(offsets, is_durable=False).result()
-
-    def write_log_starts(self, logs: Mapping[TopicPartition, Log]) -> Future[None]:
-        """Write where the open logs begin."""
-        self._note_log_starts(logs)
-        return self._writer.write({layout.LOG_START_CHECKPOINT: self.log_start_offsets})
-
-    def _write_positions(self, more: Mapping[str, Offsets] | None = None) -> Future[None]:
-        """The log starts go first: a recovery point may rest on one (`Log.truncate_prefix`)."""
-        offsets = {
-            layout.LOG_START_CHECKPOINT: self.log_start_offsets,
-            layout.RECOVERY_POINT_CHECKPOINT: self.recovery_points,
-            layout.CLEANER_CHECKPOINT: self.clean_offsets,
-        }
-        were_stale, self._are_checkpoints_stale = self._are_checkpoints_stale, False
-        written = self._writer.write(offsets | (dict(more or {})), self.ends)
-
-        def note_failure(done: Future[None]) -> None:
-            if were_stale and done.exception() is not None:
-                self._are_checkpoints_stale = True
-
-        written.add_done_callback(note_failure)
-        return written
-
-    def _note_log_starts(self, logs: Mapping[TopicPartition, Log]) -> None:
-        for partition, log in logs.items():
-            if log.log_start_offset > 0:  # segments that lay below it may come back
-                self.log_start_offsets[partition] = log.log_start_offset
-            else:
-                self.log_start_offsets.pop(partition, None)
+    # The end
 
     def close(
         self, logs: Mapping[TopicPartition, Log], high_watermarks: Mapping[TopicPartition, int]
@@ -529,15 +340,18 @@ class DataDirectory:
 
         After an unclean start that is so only if every log was recovered or opened, and so checked.
         """
-        is_clean = self.was_clean or self._partitions <= {*logs, *self.checked_ends}
+        is_clean = self.was_clean or self._folders.partitions <= {
+            *logs,
+            *self.positions.checked_ends,
+        }
         for log in logs.values():
             try:
                 log.close()
             except StorageFailed:
                 is_clean = False
         try:
-            self.note_positions(logs, high_watermarks)
-            self.write_checkpoints().result()
+            self.positions.note(logs, high_watermarks)
+            self.positions.write().result()
             if is_clean:
                 marker = join(self.path, layout.CLEAN_SHUTDOWN)
                 write_atomically(self.files, marker, CLEAN_SHUTDOWN_TEXT)
@@ -555,7 +369,7 @@ class DataDirectory:
 
     def release(self) -> None:
         """Unlock it and leave it as it is: the next start finds it not cleanly stopped."""
-        self._writer.close()
+        self.positions.close()
         if self._lock is not None:
             self._lock.close()
             self._lock = None

@@ -46,8 +46,10 @@ LOG_END_CHECKPOINT = "log-end-checkpoint"
 _SEGMENT_FILE = re.compile(r"(\d{20})(\.(?:log|index|timeindex|txnindex|snapshot))")
 _PARTITION_FOLDER = re.compile(r"([A-Za-z0-9._-]{1,249})-(0|[1-9]\d{0,9})")
 _DELETED_FOLDER = re.compile(r".+\.[0-9a-f]{32}-delete")
+_MOVING_FOLDER = re.compile(r"(.+)\.([0-9a-f]{32})-(future|moved)")
 _STRAY_FOLDER = re.compile(r".+\.[0-9a-f]{32}-stray")
 
+MAX_NAME = 255
 MAX_PARTITION = 2**31 - 1
 MAX_OFFSET = 2**63 - 1
 
@@ -102,6 +104,32 @@ def stray_folder(partition: TopicPartition, unique: bytes) -> str:
     """Where a folder goes that belongs to no topic we know; never deleted by us."""
     suffix = f"-{partition.partition}.{unique.hex()}-stray"
     return partition.topic[: 255 - len(suffix)] + suffix
+
+
+class MovingFolder(NamedTuple):
+    """A folder of a partition on its way to another directory: where it goes, or where it was."""
+
+    partition: TopicPartition
+    unique: str
+    is_future: bool
+
+    @property
+    def name(self) -> str:
+        state = "future" if self.is_future else "moved"
+        return f"{partition_folder(self.partition)}.{self.unique}-{state}"
+
+    @property
+    def other(self) -> MovingFolder:
+        """Its counterpart in the other directory."""
+        return self._replace(is_future=not self.is_future)
+
+
+def parse_moving_folder(name: str) -> MovingFolder | None:
+    match = _MOVING_FOLDER.fullmatch(name)
+    partition = None if match is None else parse_partition_folder(match[1])
+    if match is None or partition is None:
+        return None
+    return MovingFolder(partition, match[2], match[3] == "future")
 
 
 def is_deleted_folder(name: str) -> bool:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import struct
 from bisect import bisect_right
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 
 from godel.clock import Clock, Randomness
@@ -84,8 +84,11 @@ class Log:
         self._settled_offset = -1 if loaded.report.was_checked else self.end_offset
         self._is_closed = False
         self.is_swapping = False  # by compaction: nothing is deleted meanwhile
+        self.is_moving = False  # to another directory: nothing is deleted or compacted meanwhile
         self._active.roll_jitter_ms = self._jitter_ms()
-        self._check_order()
+        assert self._log_start <= self.flushed_offset <= self.end_offset, (
+            f"{folder}: {self._log_start} <= {self.flushed_offset} <= {self.end_offset}"
+        )
 
     @classmethod
     def open(
@@ -132,7 +135,8 @@ class Log:
         if topic_id is not None and (
             loaded.lacks_topic_id or (loaded.report.was_checked and log.topic_id is None)
         ):
-            log._write_topic_id(topic_id)
+            log._sidecars.write_topic_id(topic_id)
+            log.durability.add_folders(folder, parent(folder))
         return log
 
     # Offsets and settings
@@ -252,10 +256,13 @@ class Log:
         """Sync what is unsynced before returning. Raises `StorageFailed`."""
         self.durability.flush()
 
-    def _check_order(self) -> None:
-        assert self._log_start <= self.flushed_offset <= self.end_offset, (
-            f"{self.folder}: {self._log_start} <= {self.flushed_offset} <= {self.end_offset}"
-        )
+    @contextmanager
+    def _writing(self, action: str) -> Iterator[None]:
+        """What leaves the log as it was when the disk refuses it. Raises `StorageFailed`."""
+        try:
+            yield
+        except OSError as failure:
+            raise self.durability.refuse(action, failure) from failure
 
     # Reading
 
@@ -365,7 +372,7 @@ class Log:
 
     def apply_retention(self, *, upper_bound: int) -> list[retention.Deletion]:
         """See `PartitionLog.apply_retention`."""
-        if self.failure is not None or self.is_swapping:
+        if self.failure is not None or self.is_swapping or self.is_moving:
             return []
         with self._reading():
             facts = [retention.facts(segment) for segment in self._segments]
@@ -395,16 +402,14 @@ class Log:
 
     def delete_old_segments(self) -> None:
         """See `PartitionLog.delete_old_segments`."""
-        if self.failure is not None or self.is_swapping:
+        if self.failure is not None or self.is_swapping or self.is_moving:
             return
-        try:
+        with self._writing("deletion"):
             while len(self._segments) > 1 and self._bases[1] <= self._log_start:
                 self._let_go(self._segments[0])
                 self._size_bytes -= self._segments[0].size_bytes
                 del self._segments[0], self._bases[0]
             self._sidecars.forget_snapshots(self._bases)
-        except OSError as failure:
-            raise self.durability.refuse("deletion", failure) from failure
 
     def _let_go(self, segment: Segment) -> None:
         """Delete a segment's files."""
@@ -430,20 +435,14 @@ class Log:
         """The id in `partition.metadata`. Raises `DamagedCheckpoint`."""
         return self._sidecars.topic_id()
 
-    def _write_topic_id(self, topic_id: TopicId) -> None:
-        self._sidecars.write_topic_id(topic_id)
-        self.durability.add_folders(self.folder, parent(self.folder))
-
     def leader_epochs(self) -> list[EpochStart]:
         """The checkpointed epochs, and those that recovery saw beyond them."""
         return self._sidecars.leader_epochs(self.recovery_report.leader_epochs, self.end_offset)
 
     def save_leader_epochs(self, epochs: Sequence[EpochStart]) -> None:
         """See `PartitionLog.save_leader_epochs`."""
-        try:
+        with self._writing("checkpoint"):
             self._sidecars.write_leader_epochs(epochs)
-        except OSError as failure:
-            raise self.durability.refuse("checkpoint", failure) from failure
 
     def latest_producers(self) -> tuple[int, list[ProducerEntry]]:
         """The newest whole snapshot and its offset: replay from there. (log start, []): none."""
@@ -453,10 +452,8 @@ class Log:
         """See `PartitionLog.save_producers`."""
         if self._sidecars.has_producers(self.end_offset):
             return
-        try:
+        with self._writing("snapshot"):
             file = self._sidecars.write_producers(self.end_offset, producers, self._bases)
-        except OSError as failure:
-            raise self.durability.refuse("snapshot", failure) from failure
         self.durability.add(file)
         self.durability.add_folders(self.folder)
 
@@ -465,24 +462,18 @@ class Log:
     def checkpoint(self) -> int:
         """Write the indexes so far, for a quick recovery; return the recovery point."""
         if self.failure is None and not self.is_settled:
-            try:
+            with suppress(StorageFailed), self._writing("index"):
                 self._active.indexes.write()
-            except OSError as failure:
-                self.durability.refuse("index", failure)
         return self.durability.recovery_point
 
-    def finish(self) -> bool:
+    def finish(self) -> None:
         """Write the indexes as a closed segment has them; they go with the next sync.
 
-        False: the disk refuses.
+        Raises `StorageFailed`.
         """
         if self.failure is None and not self.is_settled:
-            try:
+            with self._writing("index"):
                 self.durability.add(*self._active.indexes.finish())
-            except OSError as failure:
-                self.durability.refuse("index", failure)
-                return False
-        return True
 
     def settled(self, end_offset: int) -> None:
         """All that was finished and not synced when the log ended there is on disk."""
@@ -494,10 +485,9 @@ class Log:
         if self._is_closed:
             return
         try:
-            is_finished = self.finish()
             self.durability.flush()
-            if not is_finished:
-                raise StorageFailed(f"{self.folder}: the indexes are not written to their end")
+            self.finish()
+            self.durability.flush()
             self.settled(self.end_offset)
         finally:
             self.abandon("the log is closed")

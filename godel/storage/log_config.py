@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from godel.config.topic import TopicConfig
+
 NEVER = 2**63 - 1
 """Kafka's "never" for counts and durations; so is every other duration too long for a timer."""
 LONGEST_TIMER_MS = 2**48
@@ -34,3 +36,34 @@ class LogConfig:
     flush_ms: int = NEVER
     write_caching: bool = False
     """False: every append asks for a sync. True: only `flush_messages` and `flush_ms` do."""
+
+
+def log_config(config: TopicConfig) -> LogConfig:
+    """What `storage/` needs of a topic's settings."""
+    return LogConfig(
+        segment_bytes=config.segment_bytes,
+        segment_ms=_segment_ms(config),
+        segment_jitter_ms=config.segment_jitter_ms,
+        segment_index_bytes=config.segment_index_bytes,
+        index_interval_bytes=config.index_interval_bytes,
+        max_message_bytes=config.max_message_bytes,
+        retention_ms=config.retention_ms,
+        retention_bytes=config.retention_bytes,
+        is_deleted="delete" in config.cleanup_policy,
+        is_compacted=config.is_compacted,
+        min_cleanable_dirty_ratio=config.min_cleanable_dirty_ratio,
+        min_compaction_lag_ms=config.min_compaction_lag_ms,
+        max_compaction_lag_ms=config.max_compaction_lag_ms,
+        delete_retention_ms=config.delete_retention_ms,
+        file_delete_delay_ms=config.file_delete_delay_ms,
+        flush_messages=config.flush_messages,
+        flush_ms=config.flush_ms,
+        write_caching=config.write_caching,
+    )
+
+
+def _segment_ms(config: TopicConfig) -> int:
+    """The active segment is not compacted: it must end in time for max.compaction.lag.ms."""
+    if config.is_compacted:
+        return min(config.segment_ms, config.max_compaction_lag_ms)
+    return config.segment_ms

@@ -22,19 +22,29 @@ from structlog.typing import FilteringBoundLogger
 from godel.clock import Clock, Randomness
 from godel.config.topic import TopicConfig
 from godel.errors import CorruptBatch, StorageFailed
-from godel.records.partition_log import CleanerLimits, LogDirectory, ProducerEntry
+from godel.records.partition_log import (
+    CleanerLimits,
+    FutureLog,
+    LogDirectory,
+    PartitionLog,
+    ProducerEntry,
+)
 from godel.storage import compaction, retention
 from godel.storage.checkpoint_writer import settled
 from godel.storage.cleaner import Abandoned, Cleaner, dirt_of
 from godel.storage.compaction import Dirt
 from godel.storage.data_directories import AllDirectoriesFailed, DataDirectories
 from godel.storage.data_directory import DataDirectory, DataDirectoryError, DirectoryUnavailable
+from godel.storage.directory_watch import DirectoryWatch
 from godel.storage.files import UNKNOWN_SPACE, is_full
 from godel.storage.flusher import Flusher
+from godel.storage.folders import batches_size
 from godel.storage.log import Log
-from godel.storage.log_config import LogConfig
+from godel.storage.log_config import LogConfig, log_config
+from godel.storage.mover import Mover
 from godel.storage.recovery import Cut
 from godel.storage.recovery_run import recover_logs
+from godel.storage.relocation import Relocation
 from godel.types import TopicId, TopicPartition
 
 CLOSING_THREADS = 16
@@ -60,8 +70,15 @@ class LocalLogStore:
         self._log = log
         self._logs: dict[TopicPartition, Log] = {}
         self.on_offline: Callable[[TopicPartition, str], None] | None = None
-        self._suspects: set[DataDirectory] = set()
-        self._is_suspicious = asyncio.Event()
+        self._watch = DirectoryWatch(directories.working, self._fail)
+        self.on_moved: Callable[[TopicPartition, PartitionLog], None] | None = None
+        self._mover = Mover(
+            directories.files,
+            clock=clock,
+            take_over=self._take_over,
+            suspect=self._watch.suspect,
+            log=log,
+        )
         self._cleaner = Cleaner(directories.files, clock)
         self._uncleanable: set[TopicPartition] = set()
         """Compacting them has failed: not tried again before the next start."""
@@ -72,27 +89,43 @@ class LocalLogStore:
         if log is not None:
             return log
         directory = self._home(partition)
-        with self._suspecting(directory):
-            folder = directory.partition_folder(partition, topic_id)
-            recovery_point = directory.recovery_points.get(partition, 0)
-            checked_end = directory.checked_ends.get(partition)
-            is_checked = checked_end is not None
-            log = Log.open(
-                folder,
-                files=directory.files,
-                flusher=self._flusher,
-                clock=self._clock,
-                config=log_config(config),
-                was_clean=directory.was_clean or is_checked,
-                recovery_point=recovery_point if checked_end is None else checked_end,
-                flushed_offset=recovery_point if is_checked else None,
-                log_start_offset=directory.log_start_offsets.get(partition, 0),
+        with self._watch.suspecting(directory):
+            directory.partition_folder(partition, topic_id)
+            log = self._open(
+                partition,
+                directory,
+                log_config(config),
                 topic_id=topic_id,
-                randomness=self._randomness,
             )
-        log.durability.on_error = lambda error: self._suspect(directory, error)
-        self._logs[partition] = log
         self._report(partition, log)
+        return log
+
+    def _open(
+        self,
+        partition: TopicPartition,
+        directory: DataDirectory,
+        config: LogConfig,
+        *,
+        topic_id: TopicId | None = None,
+    ) -> Log:
+        recovery_point = directory.positions.recovery_points.get(partition, 0)
+        checked_end = directory.positions.checked_ends.get(partition)
+        is_checked = checked_end is not None
+        log = Log.open(
+            directory.folder(partition),
+            files=directory.files,
+            flusher=self._flusher,
+            clock=self._clock,
+            config=config,
+            was_clean=directory.was_clean or is_checked,
+            recovery_point=recovery_point if checked_end is None else checked_end,
+            flushed_offset=recovery_point if is_checked else None,
+            log_start_offset=directory.positions.log_starts.get(partition, 0),
+            topic_id=topic_id,
+            randomness=self._randomness,
+        )
+        log.durability.on_error = lambda error: self._watch.suspect(directory, error)
+        self._logs[partition] = log
         return log
 
     async def recover(self, configs: Mapping[TopicPartition, TopicConfig], *, threads: int) -> None:
@@ -120,8 +153,8 @@ class LocalLogStore:
             elif one.report is not None and one.report.cut is not None:
                 self._report_cut(one.partition, one.report.cut)
         try:
-            with self._suspecting(directory):
-                directory.note_recovered([one for one in done if one.failure is None])
+            with self._watch.suspecting(directory):
+                directory.positions.note_recovered([one for one in done if one.failure is None])
         except StorageFailed as failure:
             self._log.error("checkpoint_failed", reason=str(failure))
 
@@ -131,43 +164,9 @@ class LocalLogStore:
         except DirectoryUnavailable as reason:
             raise StorageFailed(str(reason)) from reason
 
-    @contextlib.contextmanager
-    def _suspecting(self, directory: DataDirectory) -> Iterator[None]:
-        """Whatever the disk refuses here is a reason to try the directory."""
-        try:
-            yield
-        except (OSError, DataDirectoryError) as error:
-            self._suspect(directory, error)
-            raise StorageFailed(str(error)) from error
-
-    def _suspect(self, directory: DataDirectory, error: Exception) -> None:
-        if not is_full(error):
-            self._suspects.add(directory)
-            self._is_suspicious.set()
-
     async def watch(self) -> None:
         """See `LogStore.watch`."""
-        while True:
-            await self._is_suspicious.wait()
-            self._is_suspicious.clear()
-            while self._suspects:
-                directory = self._suspects.pop()
-                failure = await self._probe(directory)
-                if failure is not None and directory in self._directories.working:
-                    self._fail(directory, failure)
-
-    async def _probe(self, directory: DataDirectory) -> str | None:
-        """Why a directory does not work; None: it does."""
-        files = directory.files
-        try:
-            if files.is_inline:
-                directory.probe(files)
-            else:
-                await asyncio.to_thread(directory.probe, files.another())
-        except OSError as error:
-            if not is_full(error):
-                return f"{directory.path}: {error}"
-        return None
+        await self._watch.run()
 
     def _fail(self, directory: DataDirectory, reason: str) -> None:
         try:
@@ -181,12 +180,76 @@ class LocalLogStore:
             partitions=len(lost),
             consequence="they are not served until the broker is started again with a sound disk",
         )
+        for move in tuple(self._mover.moves.values()):
+            if directory in (move.source, move.target):
+                self._mover.cancel(move.partition)
         for partition in lost:
-            log = self._logs.pop(partition, None)
-            if log is not None:
-                log.abandon(reason)
-            if self.on_offline is not None:
-                self.on_offline(partition, reason)
+            self._let_go(partition, reason)
+
+    def _let_go(self, partition: TopicPartition, reason: str) -> None:
+        log = self._logs.pop(partition, None)
+        if log is not None:
+            log.abandon(reason)
+        if self.on_offline is not None:
+            self.on_offline(partition, reason)
+
+    # Moving between directories
+
+    def move(self, partition: TopicPartition, path: str) -> None:
+        """See `LogStore.move`."""
+        target = self._directories.by_path(path)
+        if target is None:
+            raise StorageFailed(f"{path} is offline")
+        source = self._home(partition)
+        asked = self._mover.moves.get(partition)
+        if asked is not None and asked.target is target:
+            return
+        self._mover.cancel(partition)
+        log = self._logs.get(partition)
+        if source is target:
+            return
+        if log is None:
+            assert partition not in source.partitions, "a log is opened before it is moved"
+            self._directories.place(partition, target)
+            return
+        unique = self._randomness.uuid_bytes()
+        self._mover.ask(Relocation(partition, log, source=source, target=target, unique=unique))
+
+    async def run_moves(self) -> None:
+        """See `LogStore.run_moves`."""
+        await self._mover.run()
+
+    def moves(self) -> list[FutureLog]:
+        """See `LogStore.moves`."""
+        return [
+            FutureLog(
+                move.partition,
+                move.target.files.absolute(move.target.path),
+                move.size_bytes,
+                max(move.log.end_offset - move.next_offset, 0),
+            )
+            for move in self._mover.moves.values()
+        ]
+
+    def _take_over(self, move: Relocation) -> None:
+        """Let a partition's copy in another directory take its log's place, in one step."""
+        partition, old = move.partition, move.log
+        if self._logs.get(partition) is not old:
+            raise StorageFailed(f"{partition} is closed")
+        old.flush()
+        try:
+            move.finish()
+            self._directories.place(partition, move.target)
+            new = self._open(partition, move.target, old.config)
+        except (OSError, DataDirectoryError) as failure:
+            if move.is_decided:
+                reason = f"the move to {move.target.path} is to be ended by a start: {failure}"
+                self._directories.strand(partition, reason)
+                self._let_go(partition, reason)
+            raise
+        old.abandon("it has moved")
+        if self.on_moved is not None:
+            self.on_moved(partition, new)
 
     @property
     def offline(self) -> Mapping[TopicPartition, str]:
@@ -231,14 +294,14 @@ class LocalLogStore:
         if partition not in self._directories:
             return False
         directory = self._home(partition)
-        with self._suspecting(directory):
+        with self._watch.suspecting(directory):
             return retention.is_due(
                 directory.files,
                 directory.folder(partition),
                 log_config(config),
                 now_ms=self._clock.now_ms(),
-                log_start_offset=directory.log_start_offsets.get(partition, 0),
-                end_offset=directory.recovery_points.get(partition, 0),
+                log_start_offset=directory.positions.log_starts.get(partition, 0),
+                end_offset=directory.positions.recovery_points.get(partition, 0),
             )
 
     def exists(self, partition: TopicPartition) -> bool:
@@ -276,7 +339,7 @@ class LocalLogStore:
 
         def note(clean_offset: int) -> None:
             if self._logs.get(partition) is log:
-                directory.note_clean(partition, clean_offset)
+                directory.positions.note_clean(partition, clean_offset)
 
         with self._refusing(partition), contextlib.suppress(Abandoned):
             found = self._dirt(partition, log, upper_bound)
@@ -291,7 +354,7 @@ class LocalLogStore:
     def _dirt(self, partition: TopicPartition, log: Log, upper_bound: int) -> Dirt | None:
         return dirt_of(
             log,
-            self._directories.home(partition).clean_offsets.get(partition),
+            self._directories.home(partition).positions.clean_offsets.get(partition),
             upper_bound=upper_bound,
             now_ms=self._clock.now_ms(),
         )
@@ -304,7 +367,7 @@ class LocalLogStore:
             if is_full(failure):
                 raise StorageFailed(f"{partition} is not compacted for now: {failure}") from failure
             self._uncleanable.add(partition)
-            self._suspect(self._directories.home(partition), failure)
+            self._watch.suspect(self._directories.home(partition), failure)
             raise StorageFailed(
                 f"{partition} cannot be compacted before the broker is started again: {failure}"
             ) from failure
@@ -323,6 +386,7 @@ class LocalLogStore:
         """See `LogStore.delete`."""
         self._uncleanable.discard(partition)
         log = self._logs.pop(partition, None)
+        self._mover.cancel(partition)
         if log is not None:
             log.abandon("the topic was deleted")
         try:
@@ -356,13 +420,13 @@ class LocalLogStore:
         if log is not None:
             return log.size_bytes
         directory = self._home(partition)
-        with self._suspecting(directory):
-            return directory.size_bytes(partition)
+        with self._watch.suspecting(directory):
+            return batches_size(directory.files, directory.folder(partition))
 
     async def save_log_starts(self) -> None:
         """See `LogStore.save_log_starts`."""
         share = self._directories.share
-        await self._write(lambda one: one.write_log_starts(share(one, self._logs)))
+        await self._write(lambda one: one.positions.write_log_starts(share(one, self._logs)))
 
     async def checkpoint(self, high_watermarks: Mapping[TopicPartition, int]) -> None:
         """See `LogStore.checkpoint`."""
@@ -375,21 +439,20 @@ class LocalLogStore:
             threads=1,
         )
         share = self._directories.share
-        for directory in self._directories.working:
-            directory.note_positions(share(directory, self._logs), share(directory, high_watermarks))
+        for one in self._directories.working:
+            one.positions.note(share(one, self._logs), share(one, high_watermarks))
         try:
-            await self._write(DataDirectory.write_checkpoints)
+            await self._write(lambda one: one.positions.write())
         except StorageFailed as failure:
             self._log.error("checkpoint_failed", reason=str(failure))
-        self._suspects.update(self._directories.working)
-        self._is_suspicious.set()
+        self._watch.ask(self._directories.working)
 
     async def _write(self, write: Callable[[DataDirectory], Future[None]]) -> None:
         """Have every directory write something, all at once. Raises `StorageFailed`, in the end."""
         failures: list[StorageFailed] = []
         for directory, written in [(one, write(one)) for one in self._directories.working]:
             try:
-                with self._suspecting(directory):
+                with self._watch.suspecting(directory):
                     await settled(written)
             except StorageFailed as failure:
                 failures.append(failure)
@@ -398,7 +461,11 @@ class LocalLogStore:
 
     async def _settle(self, logs: Sequence[Log], *, threads: int) -> None:
         """Have all of these logs on disk, indexes included: they need not be checked then."""
-        ends = {log: log.end_offset for log in logs if log.finish()}
+        ends: dict[Log, int] = {}
+        for log in logs:
+            with contextlib.suppress(StorageFailed):
+                log.finish()
+                ends[log] = log.end_offset
         await self._flusher.flush_all([log.durability for log in logs], threads=threads)
         for log, end_offset in ends.items():
             log.settled(end_offset)
@@ -418,34 +485,3 @@ def describe(directory: DataDirectory) -> LogDirectory:
     except OSError:
         space = UNKNOWN_SPACE
     return LogDirectory(files.absolute(directory.path), *space, True)
-
-
-def log_config(config: TopicConfig) -> LogConfig:
-    """What `storage/` needs of a topic's settings."""
-    return LogConfig(
-        segment_bytes=config.segment_bytes,
-        segment_ms=_segment_ms(config),
-        segment_jitter_ms=config.segment_jitter_ms,
-        segment_index_bytes=config.segment_index_bytes,
-        index_interval_bytes=config.index_interval_bytes,
-        max_message_bytes=config.max_message_bytes,
-        retention_ms=config.retention_ms,
-        retention_bytes=config.retention_bytes,
-        is_deleted="delete" in config.cleanup_policy,
-        is_compacted=config.is_compacted,
-        min_cleanable_dirty_ratio=config.min_cleanable_dirty_ratio,
-        min_compaction_lag_ms=config.min_compaction_lag_ms,
-        max_compaction_lag_ms=config.max_compaction_lag_ms,
-        delete_retention_ms=config.delete_retention_ms,
-        file_delete_delay_ms=config.file_delete_delay_ms,
-        flush_messages=config.flush_messages,
-        flush_ms=config.flush_ms,
-        write_caching=config.write_caching,
-    )
-
-
-def _segment_ms(config: TopicConfig) -> int:
-    """The active segment is not compacted: it must end in time for max.compaction.lag.ms."""
-    if config.is_compacted:
-        return min(config.segment_ms, config.max_compaction_lag_ms)
-    return config.segment_ms

@@ -186,12 +186,15 @@ class SegmentIndexes:
     def finish(self) -> Sequence[File]:
         """Write them as a closed segment has them; return the files worth syncing.
 
-        One without entries is not: when it is lost, nothing is.
+        One without entries is not, and is closed here: when it is lost, nothing is.
         """
         if self._offsets is None or self._times is None:
             return ()
         self._note_timestamp()
         self.write()
+        for one in (self._offsets, self._times):
+            if not len(one):
+                one.file.close()
         return [one.file for one in (self._offsets, self._times) if len(one)]
 
     def write(self) -> Sequence[File]:

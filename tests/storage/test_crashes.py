@@ -58,8 +58,8 @@ class Run:
             clock=self.clock,
             config=SMALL_SEGMENTS,
             was_clean=self.directory.was_clean,
-            recovery_point=self.directory.recovery_points.get(PARTITION, 0),
-            log_start_offset=self.directory.log_start_offsets.get(PARTITION, 0),
+            recovery_point=self.directory.positions.recovery_points.get(PARTITION, 0),
+            log_start_offset=self.directory.positions.log_starts.get(PARTITION, 0),
             topic_id=TOPIC_ID,
         )
         self.log.on_roll = self.save_producers
@@ -77,8 +77,8 @@ class Run:
             self.promises.note(self.log)
 
     def checkpoint(self) -> None:
-        self.directory.note_positions({PARTITION: self.log}, {PARTITION: self.log.end_offset})
-        self.directory.write_checkpoints().result()
+        self.directory.positions.note({PARTITION: self.log}, {PARTITION: self.log.end_offset})
+        self.directory.positions.write().result()
 
     def close(self) -> None:
         self.save_producers()
@@ -98,7 +98,7 @@ def history(files: FaultyFiles, promises: Promises, *, rounds: int = 2) -> None:
         run.log.truncate_prefix(run.log.flushed_offset - 3)
         promises.note(run.log)
         run.log.apply_retention(upper_bound=run.log.flushed_offset)
-        run.directory.write_log_starts({PARTITION: run.log})
+        run.directory.positions.write_log_starts({PARTITION: run.log})
         run.log.delete_old_segments()
         run.append(2, 90, is_committed=True)
         run.clock.advance(1000)

@@ -43,8 +43,8 @@ def open_partition(directory: DataDirectory, partition: TopicPartition = PARTITI
         directory.partition_folder(partition, TOPIC_ID),
         topic_id=TOPIC_ID,
         was_clean=directory.was_clean,
-        recovery_point=directory.recovery_points.get(partition, 0),
-        log_start_offset=directory.log_start_offsets.get(partition, 0),
+        recovery_point=directory.positions.recovery_points.get(partition, 0),
+        log_start_offset=directory.positions.log_starts.get(partition, 0),
     )
 
 
@@ -180,7 +180,7 @@ def test_a_clean_stop_and_an_unclean_one() -> None:
     log = open_partition(directory)
     assert (log.log_start_offset, log.end_offset) == (2, 5)
     assert not log.recovery_report.was_checked
-    assert directory.high_watermarks == {PARTITION: 5}
+    assert directory.positions.high_watermarks == {PARTITION: 5}
     append_values(log, 1)
     files.file_node("data/.lock", create=False).is_locked = False
 
@@ -242,7 +242,7 @@ def test_checkpoints_keep_what_is_known_of_logs_not_opened() -> None:
     append_values(log, 1)
     assert directory.close({first: log}, {first: 4})
     directory = open_directory(files)
-    assert directory.recovery_points == {first: 4, second: 3}
+    assert directory.positions.recovery_points == {first: 4, second: 3}
     assert open_partition(directory, second).end_offset == 3
 
 
@@ -251,8 +251,8 @@ def test_deleting_a_partition() -> None:
     directory = open_directory(files, clock=clock)
     log = open_partition(directory)
     append_values(log, 5)
-    directory.note_positions({PARTITION: log}, {PARTITION: 5})
-    directory.write_checkpoints().result()
+    directory.positions.note({PARTITION: log}, {PARTITION: 5})
+    directory.positions.write().result()
     log.abandon("deleted")
     directory.delete_partition(PARTITION, delay_ms=1000)
     assert list(directory.partitions) == []
@@ -260,9 +260,9 @@ def test_deleting_a_partition() -> None:
     directory.delete_partition(PARTITION, delay_ms=1000)
     log = open_partition(directory)
     assert log.end_offset == 0
-    directory.note_positions({PARTITION: log}, {})
-    directory.write_checkpoints().result()
-    assert directory.high_watermarks == {}
+    directory.positions.note({PARTITION: log}, {})
+    directory.positions.write().result()
+    assert directory.positions.high_watermarks == {}
     clock.advance(1000)
     assert files.list_folders("data") == ["topic-0"]
 
@@ -287,13 +287,13 @@ def test_a_folder_of_another_topic_is_set_aside() -> None:
     directory = open_directory(files)
     log = open_partition(directory)
     append_values(log, 5)
-    directory.note_positions({PARTITION: log}, {PARTITION: 5})
-    directory.write_checkpoints().result()
+    directory.positions.note({PARTITION: log}, {PARTITION: 5})
+    directory.positions.write().result()
     log.abandon("test")
     folder = directory.partition_folder(PARTITION, OTHER_ID)
     assert not files.exists(folder)
     assert "now data/topic-0." in directory.problems[0]
-    assert directory.recovery_points == {}
+    assert directory.positions.recovery_points == {}
     stray = next(name for name in files.list_folders("data") if name.endswith("-stray"))
     assert f"{0:020d}.log" in files.list_files(join("data", stray))
 
@@ -303,15 +303,15 @@ def test_how_far_logs_are_compacted_is_remembered_and_forgotten_with_them() -> N
     directory = open_directory(files)
     for number in range(2):
         files.make_folder(f"data/t-{number}")
-        directory.note_clean(TopicPartition("t", number), 5 + number)
+        directory.positions.note_clean(TopicPartition("t", number), 5 + number)
     assert files.read("data/cleaner-offset-checkpoint") == b"0\n2\nt 0 5\nt 1 6\n"
     directory.delete_partition(TopicPartition("t", 0), delay_ms=0)
     directory.close({}, {})
     directory = open_directory(files)
-    assert directory.clean_offsets == {TopicPartition("t", 1): 6}
+    assert directory.positions.clean_offsets == {TopicPartition("t", 1): 6}
     directory.close({}, {})
     put(files, "data/cleaner-offset-checkpoint", b"")
     directory = open_directory(files)
-    assert directory.clean_offsets == {}
+    assert directory.positions.clean_offsets == {}
     assert directory.was_clean
     assert "cleaner-offset-checkpoint" in directory.problems[0]

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import asyncio
+import errno
+from contextlib import suppress
+
+import pytest
+
+from godel.clock import ManualClock, Randomness
+from godel.errors import StorageFailed
+from godel.storage.data_directory import DataDirectory
+from godel.storage.directory_watch import DirectoryWatch
+from godel.storage.faulty_files import FaultyFiles, Kind
+from tests.storage.harness import NOW_MS
+
+pytestmark = pytest.mark.anyio
+
+
+class Watched:
+    """Two directories on disks of their own."""
+
+    def __init__(self) -> None:
+        self.files = FaultyFiles()
+        self.working = [
+            DataDirectory.open(
+                path, files=self.files, clock=ManualClock(NOW_MS), randomness=Randomness(seed)
+            )
+            for seed, path in enumerate(("a", "b"))
+        ]
+        self.failed: list[tuple[str, str]] = []
+        self.watch = DirectoryWatch(self.working, self.fail)
+
+    def fail(self, directory: DataDirectory, reason: str) -> None:
+        self.failed.append((directory.path, reason))
+        self.working.remove(directory)
+
+    def break_disk(self, path: str, error: int = errno.EIO) -> None:
+        self.files.fail(
+            lambda one: one.kind is Kind.APPEND and one.path.startswith(path), error=error
+        )
+
+    async def run(self) -> None:
+        task = asyncio.ensure_future(self.watch.run())
+        for _ in range(5):
+            await asyncio.sleep(0)
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def test_a_directory_that_refuses_even_a_small_file_has_failed() -> None:
+    watched = Watched()
+    watched.break_disk("b")
+    with pytest.raises(StorageFailed), watched.watch.suspecting(watched.working[1]):
+        raise OSError(errno.EIO, "bad")
+    await watched.run()
+    assert [path for path, _ in watched.failed] == ["b"]
+    assert "b: " in watched.failed[0][1]
+
+
+async def test_one_that_takes_it_has_not() -> None:
+    watched = Watched()
+    watched.watch.suspect(watched.working[1], OSError(errno.EIO, "bad"))
+    await watched.run()
+    assert watched.failed == []
+
+
+async def test_a_full_one_has_not_failed() -> None:
+    watched = Watched()
+    watched.break_disk("b", errno.ENOSPC)
+    watched.watch.ask(watched.working)
+    await watched.run()
+    assert watched.failed == []
+
+
+async def test_that_a_disk_is_full_is_no_reason_to_try_it() -> None:
+    watched = Watched()
+    watched.break_disk("b")
+    watched.watch.suspect(watched.working[1], OSError(errno.ENOSPC, "full"))
+    await watched.run()
+    assert watched.failed == []
+
+
+async def test_one_that_has_failed_meanwhile_is_not_failed_twice() -> None:
+    watched = Watched()
+    watched.break_disk("b")
+    watched.watch.ask(watched.working)
+    watched.working.pop()
+    await watched.run()
+    assert watched.failed == []
