@@ -9,7 +9,6 @@ So a crash anywhere leaves a directory that is nobody's, and the next run emptie
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -17,10 +16,10 @@ from godel.storage import layout
 from godel.storage.checkpoint import write_atomically, write_offsets
 from godel.storage.data_directory import (
     CLEAN_SHUTDOWN_TEXT,
-    FORMAT_VERSION,
     UNREMARKABLE,
     DataDirectoryError,
 )
+from godel.storage.directory_marks import Mark, write_mark
 from godel.storage.files import FileLock, Files, join, parent
 from godel.types import TopicPartition
 
@@ -105,9 +104,7 @@ class NewDirectory:
         write_offsets(files, join(path, layout.LOG_START_CHECKPOINT), starts)
         write_offsets(files, join(path, layout.RECOVERY_POINT_CHECKPOINT), ends)
         write_atomically(files, join(path, layout.CLEAN_SHUTDOWN), CLEAN_SHUTDOWN_TEXT)
-        mark = {"format_version": FORMAT_VERSION, **identity._asdict()}
-        text = json.dumps(mark, indent=2) + "\n"
-        write_atomically(files, join(path, layout.GODEL_JSON), text.encode())
+        write_mark(files, path, Mark(identity.cluster_id, identity.node_id, {}))
         files.remove(join(path, layout.UNFINISHED))
         files.sync_folder(path)
 

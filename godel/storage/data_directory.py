@@ -21,6 +21,7 @@ from contextlib import contextmanager
 
 from godel.clock import Clock, Randomness
 from godel.errors import StorageFailed
+from godel.records.partition_log import LogDirectory
 from godel.storage import layout
 from godel.storage.checkpoint import DamagedCheckpoint, write_atomically
 from godel.storage.directory_marks import (
@@ -30,7 +31,7 @@ from godel.storage.directory_marks import (
     read_mark,
     write_mark,
 )
-from godel.storage.files import FileLock, Files, join
+from godel.storage.files import UNKNOWN_SPACE, FileLock, Files, join
 from godel.storage.folders import Folders, make_durable_folder, sorted_folders
 from godel.storage.layout import MovingFolder
 from godel.storage.log import Log
@@ -359,6 +360,14 @@ class DataDirectory:
             is_clean = False
         self.release()
         return is_clean
+
+    def describe(self) -> LogDirectory:
+        """As clients are told of it."""
+        try:
+            space = self.files.space(self.path)
+        except OSError:
+            space = UNKNOWN_SPACE
+        return LogDirectory(self.files.absolute(self.path), *space, True)
 
     def probe(self, files: Files) -> None:
         """Find out whether the disk still works, through any door to it. Raises OSError."""

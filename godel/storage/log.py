@@ -11,6 +11,7 @@ loop but the syncs themselves.
 from __future__ import annotations
 
 import struct
+import sys
 from bisect import bisect_right
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -354,8 +355,6 @@ class Log:
         """Which segment an offset lies in."""
         return max(bisect_right(self._bases, offset) - 1, 0)
 
-    # Replaying
-
     def replay(self, from_offset: int, on_batch: Callable[[BatchHeader, memoryview], None]) -> None:
         """Show every batch from the one with `from_offset` to the end, for the state above."""
         with self._reading():
@@ -400,12 +399,13 @@ class Log:
             return False
         return True
 
-    def delete_old_segments(self) -> None:
+    def delete_old_segments(self, at_most: int = sys.maxsize) -> None:
         """See `PartitionLog.delete_old_segments`."""
         if self.failure is not None or self.is_swapping or self.is_moving:
             return
         with self._writing("deletion"):
-            while len(self._segments) > 1 and self._bases[1] <= self._log_start:
+            while at_most and len(self._segments) > 1 and self._bases[1] <= self._log_start:
+                at_most -= 1
                 self._let_go(self._segments[0])
                 self._size_bytes -= self._segments[0].size_bytes
                 del self._segments[0], self._bases[0]

@@ -11,7 +11,6 @@ there is space again.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -146,7 +145,14 @@ class LocalLogStore:
             log=self._log,
         )
         for one in done:
-            if one.failure is not None:
+            if one.is_put_off:
+                self._log.warning(
+                    "recovery_put_off",
+                    partition=str(one.partition),
+                    reason=one.failure,
+                    consequence="the log is checked again when it is opened",
+                )
+            elif one.failure is not None:
                 self._log.error(
                     "partition_offline", partition=str(one.partition), reason=one.failure
                 )
@@ -403,7 +409,7 @@ class LocalLogStore:
         """See `LogStore.directories`."""
         working = {directory.path: directory for directory in self._directories.working}
         return [
-            describe(working[path])
+            working[path].describe()
             if path in working
             else LogDirectory(self._directories.files.absolute(path), *UNKNOWN_SPACE, False)
             for path in self._directories.paths
@@ -426,7 +432,24 @@ class LocalLogStore:
     async def save_log_starts(self) -> None:
         """See `LogStore.save_log_starts`."""
         share = self._directories.share
-        await self._write(lambda one: one.positions.write_log_starts(share(one, self._logs)))
+        try:
+            await self._write(lambda one: one.positions.write_log_starts(share(one, self._logs)))
+        except StorageFailed as failure:
+            if is_full(failure):
+                await self._make_room()
+            raise
+
+    async def _make_room(self) -> None:
+        """Let the oldest segments go although a full disk keeps log starts from being saved.
+
+        Of each log only one, and synced: so a power cut leaves no hole. That makes room for the log
+        starts, and in the next round the others may go.
+        """
+        logs = list(self._logs.values())
+        for log in logs:
+            with contextlib.suppress(StorageFailed):
+                log.delete_old_segments(at_most=1)
+        await self._flusher.flush_all([log.durability for log in logs], threads=1)
 
     async def checkpoint(self, high_watermarks: Mapping[TopicPartition, int]) -> None:
         """See `LogStore.checkpoint`."""
@@ -475,13 +498,3 @@ class LocalLogStore:
         self._cleaner.close()
         await self._settle(list(self._logs.values()), threads=CLOSING_THREADS)
         return self._directories.close(self._logs, high_watermarks)
-
-
-def describe(directory: DataDirectory) -> LogDirectory:
-    """A working directory, as clients are told of it."""
-    files = directory.files
-    try:
-        space = files.space(directory.path)
-    except OSError:
-        space = UNKNOWN_SPACE
-    return LogDirectory(files.absolute(directory.path), *space, True)

@@ -28,7 +28,7 @@ from godel.records.crc import crc32c
 from godel.records.partition_log import EpochStart
 from godel.storage import layout
 from godel.storage.aborted import Rebuilding
-from godel.storage.files import Files, join, parent
+from godel.storage.files import File, Files, is_full, join, parent
 from godel.storage.log_config import LogConfig
 from godel.storage.offset_index import MAX_RELATIVE_OFFSET
 from godel.storage.segment import Segment, create_segment
@@ -323,7 +323,7 @@ def _recover(
             break
         segment.next_offset = result.next_offset if is_last else max(result.next_offset, following)
         next_offset = segment.next_offset
-        written = [*segment.data_files(), *(() if is_last else segment.indexes.finish())]
+        written = [*segment.data_files(), *(() if is_last else finish_indexes(segment))]
         for file in written:
             if not config.write_caching:
                 file.sync()
@@ -332,6 +332,20 @@ def _recover(
         loaded.flushed_offset = layout.MAX_OFFSET
         if segments:
             files.sync_folder(folder)
+
+
+def finish_indexes(segment: Segment) -> Sequence[File]:
+    """Write a checked segment's indexes as a closed one has them; return the files to sync.
+
+    A full disk must not keep its records from being read: they are made anew then.
+    """
+    try:
+        return segment.indexes.finish()
+    except OSError as failure:
+        if not is_full(failure):
+            raise
+        segment.indexes.discard()
+        return ()
 
 
 def _scan_segment(

@@ -21,9 +21,9 @@ from godel.clock import Clock
 from godel.errors import CorruptBatch
 from godel.storage import layout
 from godel.storage.checkpoint import DamagedCheckpoint, LogEnd
-from godel.storage.files import Files, join
+from godel.storage.files import Files, is_full, join
 from godel.storage.log_config import LogConfig
-from godel.storage.recovery import LoadedLog, RecoveryReport, load
+from godel.storage.recovery import LoadedLog, RecoveryReport, finish_indexes, load
 from godel.storage.sidecar_files import SidecarFiles
 from godel.types import TopicPartition
 
@@ -57,6 +57,8 @@ class RecoveredLog(NamedTuple):
     report: RecoveryReport | None = None
     """None: it has not changed since the checkpoint."""
     failure: str | None = None
+    is_put_off: bool = False
+    """It has failed because the disk is full: it is checked again when it is opened."""
 
 
 class Tally:
@@ -241,7 +243,8 @@ def recover_one(files: Files, log: UncleanLog, now_ms: int, tally: Tally) -> Rec
         )
         settle_recovered(files, log.folder, loaded)
     except (OSError, CorruptBatch, DamagedCheckpoint) as failure:
-        return RecoveredLog(log.partition, failure=f"{log.folder}: {failure}")
+        reason = f"{log.folder}: {failure}"
+        return RecoveredLog(log.partition, failure=reason, is_put_off=is_full(failure))
     end_offset = loaded.segments[-1].next_offset
     return RecoveredLog(log.partition, end_offset, loaded.flushed_offset, loaded.report)
 
@@ -249,7 +252,7 @@ def recover_one(files: Files, log: UncleanLog, now_ms: int, tally: Tally) -> Rec
 def settle_recovered(files: Files, folder: str, loaded: LoadedLog) -> None:
     """Write down what recovery has found and nobody would find again. Raises OSError."""
     end_offset = loaded.segments[-1].next_offset
-    for file in loaded.segments[-1].indexes.finish():
+    for file in finish_indexes(loaded.segments[-1]):
         file.sync()
     for segment in loaded.segments:
         segment.close()

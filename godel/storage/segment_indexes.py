@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from godel.errors import CorruptBatch
 from godel.storage import layout
 from godel.storage.batch_walk import walk
-from godel.storage.files import File, Files
+from godel.storage.files import File, Files, is_full
 from godel.storage.offset_index import OffsetIndex
 from godel.storage.time_index import TimeIndex
 
@@ -206,9 +206,24 @@ class SegmentIndexes:
         return self.files()
 
     def forget(self) -> None:
-        """Give their memory back; what was not written yet is written."""
-        for file in self.write():
+        """Give their memory back; what was not written yet is written if there is space."""
+        try:
+            files = self.write()
+        except OSError as failure:
+            if not is_full(failure):
+                raise
+            self.discard()
+            return
+        for file in files:
             file.close()
+        self._offsets = self._times = None
+
+    def discard(self) -> None:
+        """Have them made anew when they are needed next: there is no space for them now."""
+        for file in self.files():
+            file.close()
+            if self._files.exists(file.path):
+                self._files.remove(file.path)
         self._offsets = self._times = None
 
     def files(self) -> Sequence[File]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from godel.protocol.messages.delete_records import (
 )
 from godel.protocol.messages.fetch import FetchResponse
 from godel.records.builder import NewRecord
-from godel.storage.faulty_files import FaultyFiles
+from godel.storage.faulty_files import FaultyFiles, Kind
 from godel.testing import Broker
 from tests.broker.test_maintenance import CHECK, MINUTE_MS, SHORT, pass_minutes, produce_at
 from tests.wire import NOW_MS, Client, batch, fetch_request, fetched, values_of
@@ -26,6 +27,10 @@ COUNT = 16
 
 def folders(broker: Broker) -> list[str]:
     return sorted(broker._files.list_folders("memory"))
+
+
+def segments(disk: FaultyFiles) -> list[str]:
+    return sorted(name for name in disk.list_files("memory/t-0") if name.endswith(".log"))
 
 
 def delete_before(client: Client, topic: str, offset: int) -> None:
@@ -191,3 +196,28 @@ def test_each_start_says_where_the_strays_are_and_how_they_go(
             assert "2 folders in memory" in line
             assert "rm -r memory/*-stray" in line
     assert len([name for name in folders(broker) if name.endswith("-stray")]) == 2
+
+
+# -- a full disk -----------------------------------------------------------------------------------
+
+
+def test_retention_makes_room_on_a_disk_too_full_for_the_log_starts() -> None:
+    """One segment at a time, so that no power cut leaves a hole; then the others."""
+    disk = FaultyFiles()
+    broker = Broker(CHECK, files=disk, clock=ManualClock())
+    with broker, Client(broker) as client:
+        client.create("t", configs=SHORT)
+        for minute in range(5):
+            produce_at(client, "t", minute)
+        before = segments(disk)
+        assert len(before) == 5
+        pass_minutes(broker, 10)
+        disk.fail(lambda operation: operation.kind is Kind.APPEND, error=errno.ENOSPC)
+        for gone in (1, 2, 3):
+            pass_minutes(broker, 1)
+            assert segments(disk.after_crash()) == segments(disk) == before[gone:]
+        disk.faults = None
+        pass_minutes(broker, 2)
+        assert segments(disk) == [f"{5:020d}.log"]
+        assert client.produce("t", batch("more")).error_code == 0
+        assert values_of(client.fetch("t", client.list_offset("t", -2).offset)) == ["more"]

@@ -22,7 +22,7 @@ from godel.metadata.memory_store import MemoryStore
 from godel.protocol.message import Message
 from godel.records.batch import iterate_headers
 from godel.server.node import Node, Surroundings, running_node
-from godel.storage.data_directory import DataDirectory
+from godel.storage.data_directories import DataDirectories
 from godel.storage.faulty_files import FaultyFiles
 from tests.crash.client import Client, is_ours
 from tests.crash.promises import Stored, stored_in
@@ -51,12 +51,12 @@ async def running(
 ) -> AsyncIterator[NodeClient]:
     """The broker from its start to its stop in good order."""
     randomness = Randomness(seed)
-    directory = DataDirectory.open(
-        "data", files=disk, clock=clock, randomness=randomness, node_id=1
+    directories = DataDirectories.open(
+        ("data",), files=disk, clock=clock, randomness=randomness, node_id=1
     )
     bugs: list[EventDict] = []
     given = Surroundings(
-        directory=directory, store=store, clock=clock, randomness=randomness, log=log_into(bugs)
+        directories=directories, store=store, clock=clock, randomness=randomness, log=log_into(bugs)
     )
     failure = None
     async with running_node(CONFIG, given) as node:

@@ -11,7 +11,7 @@ from godel.clock import ManualClock, Randomness
 from godel.config.broker import BrokerConfig
 from godel.config.topic import topic_config
 from godel.errors import StorageFailed
-from godel.records.partition_log import LogDirectory
+from godel.records.partition_log import EpochStart, LogDirectory
 from godel.storage.data_directories import DataDirectories
 from godel.storage.faulty_files import FaultyFiles, Kind
 from godel.storage.files import RealFiles
@@ -20,7 +20,14 @@ from godel.storage.log_config import log_config
 from godel.storage.log_store import LocalLogStore
 from godel.storage.memory_files import MemoryFiles
 from godel.types import TopicPartition
-from tests.storage.harness import NOW_MS, append, append_values, batch_of
+from tests.storage.harness import (
+    NOW_MS,
+    append,
+    append_values,
+    batch_of,
+    read_records,
+    says_own_offset,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -228,7 +235,7 @@ async def test_a_full_disk_does_not_keep_recovered_logs_from_being_read() -> Non
     append_values(log, 2)
     files = files.after_crash()
     store = open_store(files)
-    files.fail(lambda one: one.kind is Kind.APPEND and one.path.startswith("data/log-start"))
+    files.fail(lambda one: one.kind is Kind.APPEND and "checkpoint" in one.path, error=errno.ENOSPC)
     with capture_logs() as lines:
         await store.recover({PARTITION: config}, threads=2)
     assert [line["event"] for line in lines if line["log_level"] == "error"] == [
@@ -236,6 +243,38 @@ async def test_a_full_disk_does_not_keep_recovered_logs_from_being_read() -> Non
     ]
     assert not files.exists("data/log-end-checkpoint")
     assert store.open(PARTITION, TOPIC_ID, config).end_offset >= 3
+
+
+async def test_a_full_disk_does_not_keep_logs_of_many_segments_from_being_read() -> None:
+    """Not even an index can be written, nor the epochs that the batches carry."""
+    files, config = FaultyFiles(), topic_config(BrokerConfig(), {})
+    store = open_store(files)
+    log = store.open(PARTITION, TOPIC_ID, config)
+    for _ in range(10):
+        append_values(log, 3)
+        log.roll()
+    append_values(log, 3)
+    log.flush()
+    files = files.after_crash()
+    for name in files.list_files("data/topic-0"):
+        if name.endswith("index"):
+            files.remove(f"data/topic-0/{name}")
+    store = open_store(files)
+    files.fail(lambda one: one.kind is Kind.APPEND, error=errno.ENOSPC)
+    await store.recover({PARTITION: config}, threads=2)
+    log = store.open(PARTITION, TOPIC_ID, config)
+    assert log.leader_epochs() == [EpochStart(0, 0)]
+    for _ in range(2):
+        assert says_own_offset(read_records(log), 0, 33)
+        found = log.max_timestamp(upper_bound=33)
+        assert found is not None
+    with pytest.raises(StorageFailed):
+        append_values(log, 1)
+    files.faults = None
+    append_values(log, 1)
+    log.flush()
+    await store.checkpoint({})
+    assert log.is_settled
 
 
 async def test_only_a_log_that_is_on_disk_with_its_indexes_counts_as_unchanged() -> None:
