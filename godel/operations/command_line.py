@@ -16,7 +16,7 @@ import json
 import shlex
 import sys
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 
 import anyio
@@ -31,13 +31,14 @@ from godel.metadata.store import StoreUnavailable
 from godel.operations.backup import copy_data, copy_database, metadata_directory
 from godel.operations.findings import Tally
 from godel.operations.kafka_import import import_kafka
-from godel.operations.new_directory import Identity, read_identity
+from godel.operations.new_directory import Identity
 from godel.operations.progress import Progress, size_text
 from godel.operations.repair import recover, telling_log
 from godel.operations.verification import data_bytes, verify
 from godel.storage import layout
 from godel.storage.data_directories import DataDirectories
 from godel.storage.data_directory import DataDirectoryError
+from godel.storage.directory_marks import Mark, UnusableMark, read_mark
 from godel.storage.files import RealFiles, join
 
 DEFAULT_DATA = "./data"
@@ -63,7 +64,9 @@ def parser() -> argparse.ArgumentParser:
         help="check a stopped broker's data",
         description="Check every batch, index, snapshot and checkpoint of a stopped broker.",
     )
-    verifying.add_argument("data", metavar="DATA", help="the data directory")
+    verifying.add_argument(
+        "data", metavar="DATA", help="the data directory; of several that with the metadata"
+    )
     verifying.add_argument(
         "--repair", action="store_true", help="first do what a start after a crash does"
     )
@@ -135,47 +138,66 @@ async def run_verify(options: argparse.Namespace) -> int:
             await store.close()
     tally = Tally()
     async with stopped(files, path) as image:
-        told.expect(data_bytes(files, path))
-        verify(files, path, image, tally=tally, on_progress=told.advance)
+        paths = data_paths(files, path)
+        told.expect(sum(data_bytes(files, one) for one in paths))
+        verify(files, paths, image, tally=tally, on_progress=told.advance)
     told.clear()
     print_json(tally) if options.output == "json" else print_text(tally)
     return SOUND if tally.is_sound else PROBLEMS
 
 
 def open_directories(path: str) -> DataDirectories:
-    if not Path(path, layout.GODEL_JSON).exists():
-        raise DataDirectoryError(f"{path} is not a data directory of Gödel")
+    files = RealFiles()
     return DataDirectories.open(
-        (path,), files=RealFiles(), clock=SystemClock(), randomness=Randomness()
+        data_paths(files, path), files=files, clock=SystemClock(), randomness=Randomness()
     )
+
+
+def mark_of(files: RealFiles, path: str) -> Mark:
+    """Whose a directory is. Raises `DataDirectoryError`."""
+    if not files.exists(join(path, layout.GODEL_JSON)):
+        raise DataDirectoryError(f"{path} is not a data directory of Gödel")
+    try:
+        return read_mark(files, path)
+    except UnusableMark as failure:
+        raise DataDirectoryError(str(failure)) from failure
+
+
+def data_paths(files: RealFiles, path: str) -> list[str]:
+    """The directory that has the metadata, and all others of the broker: they are noted there."""
+    known = mark_of(files, path).known.values()
+    return [path, *(one for one in known if one != files.absolute(path))]
 
 
 def metadata_path(path: str) -> Path:
     """Of the metadata file, which must be there: opening it would make an empty one."""
     found = Path(path, layout.METADATA_SQLITE)
     if not found.exists():
-        raise DataDirectoryError(f"{found} is missing; restore it from a backup")
+        raise DataDirectoryError(
+            f"{found} is missing; of several data directories name the one that has it, or restore "
+            "it from a backup"
+        )
     return found
 
 
 @asynccontextmanager
 async def stopped(files: RealFiles, path: str) -> AsyncIterator[MetadataImage]:
-    """Keep brokers off a directory as long as the block lasts; what its metadata say."""
-    if not files.exists(join(path, layout.GODEL_JSON)):
-        raise DataDirectoryError(f"{path} is not a data directory of Gödel")
-    try:
-        lock = files.lock(join(path, layout.LOCK))
-    except BlockingIOError:
-        raise DataDirectoryError(f"{path} is in use by a broker; stop that one first") from None
-    try:
-        builder = ImageBuilder(read_identity(files, path).node_id, load([]).config)
+    """Keep brokers off the directories as long as the block lasts; what their metadata say."""
+    with ExitStack() as locks:
+        for one in data_paths(files, path):
+            if not files.exists(one):
+                continue
+            try:
+                locks.callback(files.lock(join(one, layout.LOCK)).close)
+            except BlockingIOError:
+                told = f"{one} is in use by a broker; stop that one first"
+                raise DataDirectoryError(told) from None
+        builder = ImageBuilder(mark_of(files, path).node_id, load([]).config)
         store = await SqliteStore.open(metadata_path(path))
         try:
             yield await read_image(store, builder)
         finally:
             await store.close()
-    finally:
-        lock.close()
 
 
 # -- import ----------------------------------------------------------------------------------------

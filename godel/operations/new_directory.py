@@ -19,7 +19,7 @@ from godel.storage.data_directory import (
     UNREMARKABLE,
     DataDirectoryError,
 )
-from godel.storage.directory_marks import Mark, write_mark
+from godel.storage.directory_marks import Mark, UnusableMark, read_mark, write_mark
 from godel.storage.files import FileLock, Files, join, parent
 from godel.types import TopicPartition
 
@@ -35,19 +35,11 @@ class Identity(NamedTuple):
 
 def read_identity(files: Files, path: str) -> Identity:
     """Of a directory that is a broker's. Raises `DataDirectoryError`, OSError."""
-    marker = join(path, layout.GODEL_JSON)
     try:
-        mark = json.loads(files.read(marker))
-        version = int(mark["format_version"])
-        identity = Identity(str(mark["cluster_id"]), int(mark["node_id"]))
-    except (ValueError, KeyError, TypeError) as damage:
-        raise DataDirectoryError(f"{marker} is damaged; restore it from a backup") from damage
-    if version > FORMAT_VERSION:
-        raise DataDirectoryError(
-            f"{path} was written in format {version}, this release reads up to {FORMAT_VERSION}; "
-            "use the newer release of Gödel"
-        )
-    return identity
+        mark = read_mark(files, path)
+    except UnusableMark as failure:
+        raise DataDirectoryError(str(failure)) from failure
+    return Identity(mark.cluster_id, mark.node_id)
 
 
 class LogPosition(NamedTuple):

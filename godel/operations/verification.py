@@ -1,13 +1,13 @@
-"""Checks a whole data directory of a stopped broker and changes nothing in it.
+"""Checks all data directories of a stopped broker and changes nothing in them.
 
-The lock is held meanwhile, so that no broker starts. What a broker would be started with is read
-from the directory itself, but for the metadata store, which the caller has opened (opening it folds
-SQLite's write-ahead log into the file, as every start does).
+The locks are held meanwhile, so that no broker starts. What a broker would be started with is read
+from the directories themselves, but for the metadata store, which the caller has opened (opening it
+folds SQLite's write-ahead log into the file, as every start does).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from godel.metadata.image import MetadataImage
@@ -36,7 +36,9 @@ class Checkpoints(NamedTuple):
 
 
 def data_bytes(files: Files, path: str) -> int:
-    """How much there is to check, for the progress. Raises OSError."""
+    """How much there is to check in a directory, for the progress. Raises OSError."""
+    if not files.exists(path):
+        return 0
     return sum(
         files.size(join(path, folder, name))
         for folder in files.list_folders(path)
@@ -47,9 +49,31 @@ def data_bytes(files: Files, path: str) -> int:
 
 
 def verify(
-    files: Files, path: str, image: MetadataImage, *, tally: Tally, on_progress: OnProgress
+    files: Files,
+    paths: Sequence[str],
+    image: MetadataImage,
+    *,
+    tally: Tally,
+    on_progress: OnProgress,
 ) -> None:
-    """Check the directory at `path`, which belongs to the metadata `image`. Raises OSError."""
+    """Check the directories of a broker, which has the metadata `image`. Raises OSError."""
+    there: dict[TopicPartition, str] = {}
+    for path in paths:
+        if not files.exists(join(path, layout.GODEL_JSON)):
+            what = "there is no data directory, its partitions are offline; is the disk mounted?"
+            tally.add([problem(path, what)])
+            continue
+        for partition in _verify_directory(files, path, image, tally, on_progress):
+            other = there.setdefault(partition, path)
+            if other != path:
+                folder = join(path, layout.partition_folder(partition))
+                tally.add([problem(folder, f"{other} has a folder for {partition}, too")])
+
+
+def _verify_directory(
+    files: Files, path: str, image: MetadataImage, tally: Tally, on_progress: OnProgress
+) -> set[TopicPartition]:
+    """Returns the partitions that have a folder there."""
     was_clean = files.exists(join(path, layout.CLEAN_SHUTDOWN))
     if not was_clean:
         tally.add([note(path, "the last broker did not stop in order: the next start recovers")])
@@ -76,6 +100,7 @@ def verify(
         )
         PartitionCheck(files, folder, expected, tally=tally, on_progress=on_progress).run()
     tally.add(_missing(path, image, checkpoints, there))
+    return there
 
 
 def topic_id_of(image: MetadataImage, partition: TopicPartition) -> TopicId | None:
@@ -91,6 +116,8 @@ def _what_folder(name: str) -> str:
         return "a deleted partition, to be removed at the next start"
     if layout.is_stray_folder(name):
         return "a folder of no known topic, set aside by an earlier start"
+    if layout.parse_moving_folder(name) is not None:
+        return "a move that had not ended: the next start completes it, or forgets it"
     return "not a folder of this broker"
 
 

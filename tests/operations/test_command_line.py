@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -252,3 +253,60 @@ def check_prefix(broker: Broker, restored: Path, *, at_least: int) -> None:
             assert copies
             assert copies == [originals[record.offset] for record in copies]
             offset = copies[-1].offset + 1
+
+
+# -- several directories ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def disks(tmp_path: Path) -> list[Path]:
+    """Two directories with a partition each; the first has the metadata."""
+    paths = [tmp_path / "first", tmp_path / "second"]
+    settings = SETTINGS | {"log.dirs": ",".join(map(str, paths))}
+    with Broker(settings, data=paths[0], clock=ManualClock()) as broker, Client(broker) as client:
+        client.create("t", partitions=2)
+        for partition in range(2):
+            assert client.produce("t", batch("x"), partition=partition).error_code == 0
+    assert [[one.name for one in path.glob("t-*")] for path in paths] == [["t-0"], ["t-1"]]
+    return paths
+
+
+def test_the_directory_with_the_metadata_stands_for_all_of_them(
+    capsys: pytest.CaptureFixture[str], disks: list[Path]
+) -> None:
+    status, said = verify(capsys, disks[0])
+    assert (status, said.splitlines()[-1][:13]) == (SOUND, "2 partitions,")
+    damaged = segments(disks[1], "t-1")[0]
+    flip(damaged, 64)
+    status, said = verify(capsys, disks[0])
+    assert status == PROBLEMS
+    assert f"problem: {damaged}" in said
+    assert verify(capsys, disks[0], "--repair")[0] == SOUND
+
+
+def test_a_directory_without_the_metadata_says_what_to_name(
+    capsys: pytest.CaptureFixture[str], disks: list[Path]
+) -> None:
+    for options in ([], ["--repair"]):
+        assert main(["verify", str(disks[1]), *options]) == COULD_NOT_RUN
+        assert "name the one that has it" in capsys.readouterr().err
+
+
+def test_a_directory_that_is_gone_is_a_problem_and_the_others_are_checked(
+    capsys: pytest.CaptureFixture[str], disks: list[Path]
+) -> None:
+    disks[1].rename(disks[1].with_name("away"))
+    for options in ([], ["--repair"]):
+        status, said = verify(capsys, disks[0], *options)
+        assert status == PROBLEMS
+        assert f"problem: {disks[1]}: there is no data directory" in said
+        assert "1 partitions" in said
+
+
+def test_two_folders_of_one_partition_are_a_problem(
+    capsys: pytest.CaptureFixture[str], disks: list[Path]
+) -> None:
+    shutil.copytree(disks[0] / "t-0", disks[1] / "t-0")
+    status, said = verify(capsys, disks[0])
+    assert status == PROBLEMS
+    assert f"problem: {disks[1]}/t-0: {disks[0]} has a folder for t-0, too" in said

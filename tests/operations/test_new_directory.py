@@ -32,7 +32,7 @@ def test_a_finished_one_is_as_after_a_clean_stop(files: MemoryFiles) -> None:
     assert ".unfinished" not in files.list_files("d")
     found = opened(files)
     assert (found.cluster_id, found.node_id, found.was_clean) == ("cluster", 7, True)
-    assert (found.log_start_offsets, found.recovery_points) == ({T0: 3}, {T0: 9})
+    assert (found.positions.log_starts, found.positions.recovery_points) == ({T0: 3}, {T0: 9})
 
 
 def test_an_unfinished_one_is_nobodys_and_is_emptied(files: MemoryFiles) -> None:
