@@ -39,7 +39,9 @@ def handle(
     largest = context.broker.config.max_request_partition_size_limit
     response = page(image, names, cursor, max(1, min(request.response_partition_limit, largest)))
     for topic in response.topics:
-        tell_offline(context.broker, topic.name, topic.partitions)
+        for partition in tell_offline(context.broker, topic.name, topic.partitions):
+            partition.eligible_leader_replicas = list(partition.replica_nodes)
+            partition.last_known_elr = list(partition.replica_nodes)
     return response
 
 

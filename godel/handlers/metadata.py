@@ -85,7 +85,8 @@ def respond(
 ) -> MetadataResponse:
     image = broker.metadata.image
     for topic in topics:
-        tell_offline(broker, topic.name, topic.partitions)
+        for partition in tell_offline(broker, topic.name, topic.partitions):
+            partition.error_code = ErrorCode.LEADER_NOT_AVAILABLE
     if request.include_topic_authorized_operations:
         for topic in topics:
             if topic.error_code == ErrorCode.NONE:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from typing import TypeVar
 
 from godel.broker.broker import Broker
-from godel.errors import ErrorCode
 from godel.protocol.messages.describe_topic_partitions import (
     DescribeTopicPartitionsResponsePartition,
 )
@@ -14,18 +14,17 @@ from godel.types import TopicPartition
 
 NO_LEADER = -1
 
+Told = TypeVar("Told", MetadataResponsePartition, DescribeTopicPartitionsResponsePartition)
 
-def tell_offline(
-    broker: Broker,
-    topic: str | None,
-    partitions: Iterable[MetadataResponsePartition | DescribeTopicPartitionsResponsePartition],
-) -> None:
-    """Nobody leads them. As in Kafka the in-sync replicas stay as they were."""
+
+def tell_offline(broker: Broker, topic: str | None, partitions: Sequence[Told]) -> list[Told]:
+    """Those of the partitions that are offline: now without a leader, and nobody is in sync."""
     offline = broker.logs.offline
     if not offline or topic is None:
-        return
-    for partition in partitions:
-        if TopicPartition(topic, partition.partition_index) in offline:
-            partition.error_code = ErrorCode.LEADER_NOT_AVAILABLE
-            partition.leader_id = NO_LEADER
-            partition.offline_replicas = list(partition.replica_nodes)
+        return []
+    found = [one for one in partitions if TopicPartition(topic, one.partition_index) in offline]
+    for partition in found:
+        partition.leader_id = NO_LEADER
+        partition.isr_nodes = []
+        partition.offline_replicas = list(partition.replica_nodes)
+    return found

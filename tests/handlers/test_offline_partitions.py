@@ -85,13 +85,14 @@ def test_nobody_leads_what_is_offline(broker: Broker, disks: FaultyFiles) -> Non
             .topics[0]
             .partitions
         )
+        assert [p.error_code for p in old[:2]] == [0, ErrorCode.LEADER_NOT_AVAILABLE]
+        assert [p.error_code for p in new[:2]] == [0, 0]
         for partitions in (old, new):
-            assert [(p.error_code, p.leader_id) for p in partitions[:2]] == [
-                (0, 1),
-                (ErrorCode.LEADER_NOT_AVAILABLE, -1),
-            ]
+            assert [p.leader_id for p in partitions[:2]] == [1, -1]
             assert [p.offline_replicas for p in partitions[:2]] == [[], [1]]
-            assert [p.isr_nodes for p in partitions[:2]] == [[1], [1]]
+            assert [p.isr_nodes for p in partitions[:2]] == [[1], []]
+        assert [p.eligible_leader_replicas for p in new[:2]] == [[], [1]]
+        assert [p.last_known_elr for p in new[:2]] == [[], [1]]
 
 
 def test_log_dirs_tell_which_is_offline(broker: Broker, disks: FaultyFiles) -> None:
