@@ -218,9 +218,13 @@ def kafka(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Kafk
     kafka.kill()
 
 
-def import_into(target: Path, *sources: Path) -> tuple[int, str]:
-    program = shlex.split(godel_command())[0]
-    command = (program, "import", *map(str, sources), "--data", str(target))
+def import_into(target: Path, source: Path) -> tuple[int, str]:
+    return operate("import", str(source), "--data", str(target))
+
+
+def operate(*arguments: str) -> tuple[int, str]:
+    """An operator's command: its exit status and all that it says."""
+    command = (shlex.split(godel_command())[0], *arguments)
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     return done.returncode, done.stdout + done.stderr
 
@@ -243,6 +247,8 @@ def test_what_kafka_has_written_is_served(kafka: tuple[KafkaProcess, str], tmp_p
     status, said = import_into(target, process.data)
     assert status == 0, said
     assert contents(process.data) == before
+    status, said = operate("verify", str(target))
+    assert status == 0, said
 
     godel = BrokerProcess(target.parent)
     godel.start()

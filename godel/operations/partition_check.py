@@ -193,7 +193,8 @@ class PartitionCheck:
         epoch = header.partition_leader_epoch
         if epoch < 0 or epoch in self._strange_epochs:
             return
-        if self._epochs.at(header.base_offset) != epoch:
+        first = max(header.base_offset, self._expected.log_start_offset)
+        if first <= header.last_offset and self._epochs.at(first) != epoch:
             self._strange_epochs.add(epoch)
             what = f"leader epoch {epoch} is not what the checkpoint has for this offset"
             self._tally.add([problem(path, what, position)])

@@ -117,6 +117,7 @@ def test_an_overlapping_segment(files: MemoryFiles) -> None:
 def test_a_log_after_deleted_records_is_sound(files: MemoryFiles) -> None:
     log = open_log(files, FOLDER, was_clean=True, recovery_point=COUNT)
     log.truncate_prefix(31)
+    log.save_leader_epochs([EpochStart(0, 31)])
     log.apply_retention(upper_bound=COUNT)
     log.close()
     assert check(files, CLOSED._replace(log_start_offset=31)).is_sound
