@@ -35,6 +35,17 @@ from kafka import KafkaProducer, TopicPartition
 from compat_tests.kafka_python.client import KafkaPython
 from godel.protocol import codec, frame
 from godel.protocol.message import Message
+from godel.protocol.messages.alter_client_quotas import (
+    AlterClientQuotasRequest,
+    AlterClientQuotasResponse,
+    EntityData,
+    EntryData,
+    OpData,
+)
+from godel.protocol.messages.describe_client_quotas import (
+    DescribeClientQuotasRequest,
+    DescribeClientQuotasResponse,
+)
 from godel.protocol.messages.init_producer_id import InitProducerIdRequest, InitProducerIdResponse
 from godel.protocol.messages.produce import (
     PartitionProduceData,
@@ -47,7 +58,7 @@ from godel.records.builder import NewRecord, build_batch
 pytestmark = pytest.mark.slow
 
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
-PRODUCE_VERSION, INIT_VERSION = 9, 4
+PRODUCE_VERSION, INIT_VERSION, QUOTAS_VERSION = 9, 4, 1
 OUT_OF_ORDER = 45
 SETTINGS = {"segment.bytes": "1048576", "retention.ms": "-1", "max.message.bytes": "3000000"}
 COMPACTED = {
@@ -154,6 +165,7 @@ def fill(kafka: KafkaProcess) -> Told:
             client.produce("orders", records, partition=number, codec=codec_name)
     with client.admin() as admin:
         admin.delete_records({TopicPartition("orders", 1): 7})
+    _set_quota(kafka)
     client.commit("readers", "orders", 123, "page 3")
     _fill_compacted(kafka, client)
     _fill_transactions(kafka)
@@ -171,6 +183,26 @@ def fill(kafka: KafkaProcess) -> Told:
         11,
         client.topics(),
     )
+
+
+def _set_quota(kafka: KafkaProcess) -> None:
+    entry = EntryData(
+        entity=[EntityData(entity_type="user", entity_name="alice")],
+        ops=[OpData(key="producer_byte_rate", value=5e6)],
+    )
+    request = AlterClientQuotasRequest(entries=[entry])
+    answer = ask(kafka.port, request, QUOTAS_VERSION, AlterClientQuotasResponse)
+    assert answer.entries[0].error_code == 0
+
+
+def _quotas(port: int) -> list[tuple[str, str, float]]:
+    request = DescribeClientQuotasRequest(components=[])
+    answer = ask(port, request, QUOTAS_VERSION, DescribeClientQuotasResponse)
+    return [
+        (entry.entity[0].entity_name, value.key, value.value)
+        for entry in answer.entries
+        for value in entry.values
+    ]
 
 
 def _fill_compacted(kafka: KafkaProcess, client: KafkaPython) -> None:
@@ -269,6 +301,7 @@ def _check_served(godel: BrokerProcess, told: Told) -> None:
         committed = everything(godel.bootstrap, name, "read_committed")
         assert committed == told.committed[name], name
     assert client.committed("readers", "orders") == [(123, "page 3")]
+    assert _quotas(godel.port) == [("alice", "producer_byte_rate", 5e6)]
     configs = client.configs("orders")
     assert {key: configs[key] for key in SETTINGS} == SETTINGS
     assert client.configs("compacted")["cleanup.policy"] == "compact"

@@ -74,7 +74,7 @@ async def alter_quotas(
         raise _invalid("A quota is named twice.")
     for change in changes:
         if change.value is not None:
-            _check(change.key, change.value)
+            check_quota(change.key, change.value)
 
     def plan() -> tuple[Mapping[str, str], dict[str, str]]:
         image = metadata.image
@@ -94,7 +94,8 @@ async def alter_quotas(
     await alter_map(metadata, records.client_quota_key(entity), plan, validate_only)
 
 
-def _check(key: str, value: float) -> None:
+def check_quota(key: str, value: float) -> None:
+    """Raises `ApiError` INVALID_REQUEST for one that is not enforced or makes no sense."""
     if key in NOT_ENFORCED:
         raise _invalid(f"{key} is not enforced by this broker yet")
     if key not in KEYS:

@@ -20,7 +20,9 @@ from godel.config import (
     check_group_overrides,
     check_topic_overrides,
 )
+from godel.errors import ApiError
 from godel.metadata import records
+from godel.metadata.client_quotas import check_quota, checked_entity
 from godel.metadata.identifiers import id_text, new_id
 from godel.metadata.store import MAX_OPERATIONS, MetadataStore, Put
 from godel.operations.findings import Finding, Tally, note, problem
@@ -138,6 +140,7 @@ def records_of(
         puts.append(Put(records.topic_key(topic.name), records.encode_topic(record)))
     puts.append(Put(records.epoch_floor_key(identity.node_id), records.encode_number(floor)))
     puts += other_configs(metadata, tally)
+    puts += quotas(metadata, tally)
     first_id = metadata.next_producer_id
     if not data.has_quorum:
         first_id = largest_producer_id(files, directory, data.sources) + PRODUCER_IDS_AHEAD
@@ -195,6 +198,24 @@ def other_configs(metadata: KafkaMetadata, tally: Tally) -> Iterator[Put]:
             tally.add([note(f"group {group}", f"its settings are left out: {refusal}")])
         else:
             yield Put(records.group_config_key(group), records.encode_configs(configs))
+
+
+def quotas(metadata: KafkaMetadata, tally: Tally) -> Iterator[Put]:
+    """Those that this broker enforces."""
+    for entity, limits in metadata.client_quotas.items():
+        taken: dict[str, float] = {}
+        for key, limit in limits.items():
+            try:
+                checked_entity(entity)
+                check_quota(key, limit)
+            except ApiError as refusal:
+                whose = ", ".join(f"{kind} {name or 'default'}" for kind, name in entity)
+                tally.add([note(whose, f"the quota {key}={limit} is left out: {refusal}")])
+            else:
+                taken[key] = limit
+        if taken:
+            value = records.encode_configs(records.quota_texts(taken))
+            yield Put(records.client_quota_key(entity), value)
 
 
 def broker_setting_problem(key: str, value: str, *, is_default: bool) -> str | None:

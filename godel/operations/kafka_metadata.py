@@ -2,7 +2,7 @@
 
 The folder holds snapshots, `OFFSET-EPOCH.checkpoint`, and the segments of the log; the newest
 snapshot and what follows it are replayed. Only what an import takes over is understood, everything
-else (ACLs, users, quotas, brokers) is counted as left out.
+else (ACLs, users, brokers) is counted as left out or passed over.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from godel.protocol.messages.cluster_metadata import (
     END_TRANSACTION,
     RECORD_KINDS,
     SAME_LEADER,
+    ClientQuotaRecord,
     ConfigRecord,
     PartitionChangeRecord,
     PartitionRecord,
@@ -31,13 +32,14 @@ from godel.protocol.messages.cluster_metadata import (
 )
 from godel.protocol.wire import long_varint
 from godel.records.batch import BatchHeader, iterate_records
+from godel.security.quotas import Entity
 from godel.storage import layout, recovery
 from godel.storage.files import Files, join
 from godel.types import TopicId
 
 FRAME_VERSION = 1
 TOPIC_RESOURCE, BROKER_RESOURCE, GROUP_RESOURCE = 2, 4, 32
-LEFT_OUT = {11: "users", 14: "quotas", 18: "ACLs"}
+LEFT_OUT = {11: "users", 18: "ACLs"}
 """Kinds that matter to an operator and mean nothing to an import."""
 SNAPSHOT = re.compile(r"(\d{20})-\d{10}\.checkpoint")
 
@@ -76,6 +78,7 @@ class KafkaMetadata:
     broker_configs: dict[str, dict[str, str]] = field(default_factory=dict)
     """By id; "" is the cluster's default."""
     group_configs: dict[str, dict[str, str]] = field(default_factory=dict)
+    client_quotas: dict[Entity, dict[str, float]] = field(default_factory=dict)
     next_producer_id: int = 0
     left_out: Counter[str] = field(default_factory=Counter)
 
@@ -96,6 +99,8 @@ class KafkaMetadata:
             self._change(record)
         elif isinstance(record, ConfigRecord):
             self._configure(record)
+        elif isinstance(record, ClientQuotaRecord):
+            self._limit(record)
         elif isinstance(record, ProducerIdsRecord):
             self.next_producer_id = max(self.next_producer_id, record.next_producer_id)
 
@@ -119,6 +124,14 @@ class KafkaMetadata:
             configs.pop(record.name, None)
         else:
             configs[record.name] = record.value
+
+    def _limit(self, record: ClientQuotaRecord) -> None:
+        entity = tuple(sorted((one.entity_type, one.entity_name) for one in record.entity))
+        quotas = self.client_quotas.setdefault(entity, {})
+        if record.remove:
+            quotas.pop(record.key, None)
+        else:
+            quotas[record.key] = record.value
 
 
 def read_kafka_metadata(files: Files, folder: str) -> KafkaMetadata:

@@ -9,9 +9,11 @@ from godel.protocol import codec
 from godel.protocol.message import Message
 from godel.protocol.messages.cluster_metadata import (
     RECORD_KINDS,
+    ClientQuotaRecord,
     ConfigRecord,
     PartitionRecord,
     ProducerIdsRecord,
+    QuotaEntity,
     TopicRecord,
 )
 from godel.records.builder import NewRecord, build_batch
@@ -62,6 +64,11 @@ def topic_records(name: str, partitions: int, replicas: Sequence[int] = (NODE_ID
         )
         made.append(frame(record))
     return made
+
+
+def quota_record(key: str, value: float, *, remove: bool = False, **entity: str | None) -> bytes:
+    parts = [QuotaEntity(entity_type=kind, entity_name=name) for kind, name in entity.items()]
+    return frame(ClientQuotaRecord(entity=parts, key=key, value=value, remove=remove))
 
 
 def config_records(name: str, configs: Mapping[str, str], kind: int = 2) -> list[bytes]:
@@ -123,6 +130,8 @@ def write_kafka(files: MemoryFiles) -> None:
         *config_records("", {"log.retention.ms": "5000", "log.dirs": "/kafka"}, 4),
         *config_records("readers", {"consumer.session.timeout.ms": "50000"}, 32),
         frame(ProducerIdsRecord(broker_id=NODE_ID, next_producer_id=NEXT_PRODUCER_ID)),
+        quota_record("producer_byte_rate", 5000.0, user="alice"),
+        quota_record("connection_creation_rate", 5.0, ip=None),
         framed(18, b"an ACL"),
         framed(12, b"of no concern"),
     ]

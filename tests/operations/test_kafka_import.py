@@ -125,6 +125,7 @@ def test_every_batch_is_served_as_it_was(files: FaultyFiles) -> None:
         assert image.topics["t"].id == topic_id("t")
         assert image.topics["t"].overrides == {"retention.ms": "-1"}
         assert image.broker_config.log_retention_ms == 5000
+        assert image.client_quotas == {(("user", "alice"),): {"producer_byte_rate": 5000.0}}
         assert image.group_overrides["readers"] == {"consumer.session.timeout.ms": "50000"}
 
     on_broker(files, store, look)
@@ -167,10 +168,11 @@ def test_without_the_quorum_producer_ids_are_read_from_snapshots(files: FaultyFi
 def test_what_is_not_taken_over_is_said(files: FaultyFiles) -> None:
     _, tally = run_import(files, MemoryStore())
     told = [f"{finding.path}: {finding.what}" for finding in tally.findings]
-    assert len(told) == 3
+    assert len(told) == 4
     assert "topic t: the setting segment.bytes=14 is left out" in told[0]
     assert "broker default: the setting log.dirs=/kafka is left out" in told[1]
-    assert told[2] == "the quorum's log: ACLs are not imported (1 records)"
+    assert told[2].startswith("ip default: the quota connection_creation_rate=5.0 is left out: ")
+    assert told[3] == "the quorum's log: ACLs are not imported (1 records)"
 
 
 def test_a_torn_end_is_a_note_and_damage_a_problem(files: FaultyFiles) -> None:

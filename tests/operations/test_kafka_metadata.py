@@ -27,6 +27,7 @@ from tests.operations.kafka import (
     frame,
     framed,
     quorum_batch,
+    quota_record,
     topic_id,
     topic_records,
 )
@@ -83,6 +84,18 @@ def test_settings_are_set_and_taken_back(files: MemoryFiles) -> None:
     back = ConfigRecord(resource_type=2, resource_name="t", name="a", value=None)
     found = replayed(files, [*config_records("t", {"a": "1", "b": "2"}), frame(back)])
     assert found.configs == {"t": {"b": "2"}}
+
+
+def test_quotas_are_set_and_taken_back(files: MemoryFiles) -> None:
+    found = replayed(
+        files,
+        [
+            quota_record("a", 1.0, user=None),
+            quota_record("b", 2.5, user=None),
+            quota_record("a", 0.0, user=None, remove=True),
+        ],
+    )
+    assert found.client_quotas == {(("user", None),): {"b": 2.5}}
 
 
 def test_what_is_left_out_is_counted_and_the_rest_passed_over(files: MemoryFiles) -> None:

@@ -7,7 +7,7 @@ message. `RECORD_KINDS` has the kinds.
 from __future__ import annotations
 
 from godel.protocol.message import Message, field, since, tagged
-from godel.protocol.types import int8, int32, int64, string, uuid
+from godel.protocol.types import float64, int8, int32, int64, string, uuid
 
 SAME_LEADER = -2
 
@@ -68,6 +68,20 @@ class RemoveTopicRecord(Message, versions=(0, 0), flexible_since=0):
     topic_id: uuid = field()
 
 
+class QuotaEntity(Message, versions=(0, 0), flexible_since=0):
+    entity_type: string = ""
+    entity_name: string | None = ""
+
+
+class ClientQuotaRecord(Message, versions=(0, 0), flexible_since=0):
+    """A quota was set or taken back."""
+
+    entity: list[QuotaEntity] = field()
+    key: string = ""
+    value: float64 = 0.0
+    remove: bool = False
+
+
 class ProducerIdsRecord(Message, versions=(0, 0), flexible_since=0):
     """A broker got a block of producer ids."""
 
@@ -82,6 +96,7 @@ RECORD_KINDS: dict[int, type[Message]] = {
     4: ConfigRecord,
     5: PartitionChangeRecord,
     9: RemoveTopicRecord,
+    14: ClientQuotaRecord,
     15: ProducerIdsRecord,
 }
 BEGIN_TRANSACTION, END_TRANSACTION, ABORT_TRANSACTION = 23, 24, 25
