@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from compat_tests.brokers import HOST, BrokerProcess, free_port
@@ -30,9 +31,9 @@ log.initial.task.delay.ms=200
 
 
 class KafkaProcess(BrokerProcess):
-    """A `BrokerProcess` of the Kafka `version` whose data are in `folder`/data."""
+    """A `BrokerProcess` of the Kafka `version` whose data are in `folder`/data, or elsewhere."""
 
-    def __init__(self, folder: Path, version: str) -> None:
+    def __init__(self, folder: Path, version: str, log_dirs: Sequence[Path] = ()) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         properties = folder / "server.properties"
         classpath = f"{libraries(version)}/*"
@@ -40,9 +41,12 @@ class KafkaProcess(BrokerProcess):
         super().__init__(folder, " ".join((*java, "kafka.Kafka", str(properties))))
         self.data = folder / "data"
         text = PROPERTIES.format(
-            host=HOST, port=self.port, controller_port=free_port(), data=self.data
+            host=HOST,
+            port=self.port,
+            controller_port=free_port(),
+            data=",".join(map(str, log_dirs or [self.data])),
         )
         properties.write_text(text)
-        if not self.data.exists():
+        if not any(one.exists() for one in log_dirs or [self.data]):
             tool = ("kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", str(properties))
             subprocess.run([*java, *tool], check=True, capture_output=True)
