@@ -27,6 +27,7 @@ from godel.metadata.identifiers import CONSUMER_OFFSETS, TRANSACTION_STATE
 from godel.metadata.image import ImageBuilder, MetadataImage
 from godel.metadata.publisher import read_image
 from godel.metadata.store import MetadataStore, Put
+from godel.operations.broker_directories import Identity, data_paths, identity_of
 from godel.operations.findings import Finding, Tally, problem
 from godel.operations.gathering import (
     OnProgress,
@@ -36,7 +37,7 @@ from godel.operations.gathering import (
     read_checkpoint,
     settle,
 )
-from godel.operations.new_directory import Identity, NewDirectory, read_identity
+from godel.operations.new_directory import NewDirectory
 from godel.operations.verification import topic_id_of
 from godel.storage import layout
 from godel.storage.checkpoint import DamagedCheckpoint
@@ -50,6 +51,9 @@ CopyStore = Callable[[], Awaitable[MetadataStore]]
 
 FIRST = (TRANSACTION_STATE, CONSUMER_OFFSETS)
 ATTEMPTS = 20
+PLACES = 3
+"""So often a partition may move to another directory until it is copied."""
+
 WAL = "-wal"
 WAL_HEADER_BYTES = 32
 EPOCHS_AHEAD = 1_000
@@ -59,7 +63,7 @@ PRODUCER_IDS_AHEAD = 1_000_000
 
 async def copy_data(
     files: Files,
-    paths: Sequence[str],
+    path: str,
     target: str,
     copy_store: CopyStore,
     *,
@@ -70,23 +74,18 @@ async def copy_data(
     expect: OnProgress,
     on_progress: OnProgress,
 ) -> Identity:
-    """Fill `target`, which is empty, with the data of one broker. `tally`: what was met.
+    """Fill `target`, which is empty, with all data of the broker that has its metadata in `path`.
 
+    `tally`: what was met.
     Raises `DataDirectoryError`, StoreUnusable, StoreUnavailable, CorruptRecord, OSError.
     """
-    identity = _identity(files, paths)
+    identity, paths = identity_of(files, path), _paths(files, path)
     _refuse_inside(files, paths, target)
     sources = partitions_of(files, paths)
     expect(sum(log_bytes(files, source.folder) for source in sources.values()))
     directory = NewDirectory.begin(files, target)
     try:
-        copied = {
-            partition: sources[partition]
-            for partition in sorted(sources, key=_turn)
-            if copy_partition(
-                files, sources[partition].folder, directory.folder(partition), on_progress
-            )
-        }
+        copied = _copy(files, paths, directory, sources, on_progress)
         store = await copy_store()
         try:
             image = await read_image(store, ImageBuilder(identity.node_id, BrokerConfig()))
@@ -103,26 +102,35 @@ async def copy_data(
     return identity
 
 
-def _identity(files: Files, paths: Sequence[str]) -> Identity:
-    """Whose they are. Raises `DataDirectoryError`."""
-    for path in paths:
-        if not files.exists(join(path, layout.GODEL_JSON)):
-            raise DataDirectoryError(f"{path} is not a data directory of Gödel")
-    identities = {read_identity(files, path): path for path in paths}
-    if len(identities) > 1:
-        raise DataDirectoryError(f"{' and '.join(identities.values())} are of different brokers")
-    return next(iter(identities))
+def _paths(files: Files, path: str) -> list[str]:
+    """All directories of the broker. Raises `DataDirectoryError` unless all are there."""
+    paths = data_paths(files, path)
+    for one in paths:
+        if not files.exists(join(one, layout.GODEL_JSON)):
+            raise DataDirectoryError(
+                f"{one} is not there, and its partitions would be missing in the copy; is the disk "
+                "mounted?"
+            )
+    return paths
 
 
-def metadata_directory(files: Files, paths: Sequence[str]) -> str:
-    """Which one has the metadata. Raises `DataDirectoryError`."""
-    for path in paths:
-        if files.exists(join(path, layout.METADATA_SQLITE)):
-            return path
-    raise DataDirectoryError(
-        f"{join(paths[0], layout.METADATA_SQLITE)} is missing; name the directory that has the "
-        "metadata as well"
-    )
+def _copy(
+    files: Files,
+    paths: Sequence[str],
+    directory: NewDirectory,
+    sources: Mapping[TopicPartition, Source],
+    on_progress: OnProgress,
+) -> dict[TopicPartition, Source]:
+    """Copy each partition from where it is, which may change meanwhile; without those deleted."""
+    copied: dict[TopicPartition, Source] = {}
+    for partition in sorted(sources, key=_turn):
+        source = sources[partition]
+        for _ in range(PLACES):
+            if copy_partition(files, source.folder, directory.folder(partition), on_progress):
+                copied[partition] = source
+                break
+            source = partitions_of(files, paths).get(partition, source)
+    return copied
 
 
 def _refuse_inside(files: Files, paths: Sequence[str], target: str) -> None:

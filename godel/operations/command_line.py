@@ -2,7 +2,7 @@
 
     godel-broker verify DATA [--repair] [--output json]
     godel-broker import DIR... --data DATA
-    godel-broker backup DATA... --to BACKUP
+    godel-broker backup DATA --to BACKUP
     godel-broker restore BACKUP --data DATA
 
 Exit status: 0 everything is sound, 1 problems were found (and remain), 2 it could not be done. The
@@ -28,17 +28,16 @@ from godel.metadata.publisher import read_image
 from godel.metadata.records import CorruptRecord
 from godel.metadata.sqlite_store import SqliteStore, StoreUnusable
 from godel.metadata.store import StoreUnavailable
-from godel.operations.backup import copy_data, copy_database, metadata_directory
+from godel.operations.backup import copy_data, copy_database
+from godel.operations.broker_directories import Identity, data_paths, identity_of
 from godel.operations.findings import Tally
 from godel.operations.kafka_import import import_kafka
-from godel.operations.new_directory import Identity
 from godel.operations.progress import Progress, size_text
 from godel.operations.repair import recover, telling_log
 from godel.operations.verification import data_bytes, verify
 from godel.storage import layout
 from godel.storage.data_directories import DataDirectories
 from godel.storage.data_directory import DataDirectoryError
-from godel.storage.directory_marks import Mark, UnusableMark, read_mark
 from godel.storage.files import RealFiles, join
 
 DEFAULT_DATA = "./data"
@@ -87,7 +86,9 @@ def parser() -> argparse.ArgumentParser:
         help="copy a broker's data",
         description="Copy a broker's data, while it runs or not, into a new directory.",
     )
-    backing_up.add_argument("sources", metavar="DATA", nargs="+", help="its data directories")
+    backing_up.add_argument(
+        "data", metavar="DATA", help="the data directory; of several that with the metadata"
+    )
     backing_up.add_argument("--to", metavar="BACKUP", required=True, help="the new directory")
     backing_up.set_defaults(run=run_backup)
     restoring = commands.add_parser(
@@ -153,22 +154,6 @@ def open_directories(path: str) -> DataDirectories:
     )
 
 
-def mark_of(files: RealFiles, path: str) -> Mark:
-    """Whose a directory is. Raises `DataDirectoryError`."""
-    if not files.exists(join(path, layout.GODEL_JSON)):
-        raise DataDirectoryError(f"{path} is not a data directory of Gödel")
-    try:
-        return read_mark(files, path)
-    except UnusableMark as failure:
-        raise DataDirectoryError(str(failure)) from failure
-
-
-def data_paths(files: RealFiles, path: str) -> list[str]:
-    """The directory that has the metadata, and all others of the broker: they are noted there."""
-    known = mark_of(files, path).known.values()
-    return [path, *(one for one in known if one != files.absolute(path))]
-
-
 def metadata_path(path: str) -> Path:
     """Of the metadata file, which must be there: opening it would make an empty one."""
     found = Path(path, layout.METADATA_SQLITE)
@@ -192,7 +177,7 @@ async def stopped(files: RealFiles, path: str) -> AsyncIterator[MetadataImage]:
             except BlockingIOError:
                 told = f"{one} is in use by a broker; stop that one first"
                 raise DataDirectoryError(told) from None
-        builder = ImageBuilder(mark_of(files, path).node_id, load([]).config)
+        builder = ImageBuilder(identity_of(files, path).node_id, load([]).config)
         store = await SqliteStore.open(metadata_path(path))
         try:
             yield await read_image(store, builder)
@@ -236,31 +221,28 @@ def say_start(path: str, identity: Identity) -> None:
 
 
 async def run_backup(options: argparse.Namespace) -> int:
-    status, _ = await run_copy(options.sources, str(options.to), is_restored=False)
+    status, _ = await run_copy(str(options.data), str(options.to), is_restored=False)
     return status
 
 
 async def run_restore(options: argparse.Namespace) -> int:
     target = str(options.data)
-    status, identity = await run_copy([options.backup], target, is_restored=True)
+    status, identity = await run_copy(str(options.backup), target, is_restored=True)
     say_start(target, identity)
     return status
 
 
-async def run_copy(
-    sources: Sequence[str], target: str, *, is_restored: bool
-) -> tuple[int, Identity]:
+async def run_copy(source: str, target: str, *, is_restored: bool) -> tuple[int, Identity]:
     files, told, tally = RealFiles(), progress("copied"), Tally()
 
     async def copy_store() -> SqliteStore:
         copy = join(target, layout.METADATA_SQLITE)
-        directory = metadata_directory(files, sources)
-        copy_database(files, join(directory, layout.METADATA_SQLITE), copy)
+        copy_database(files, str(metadata_path(source)), copy)
         return await SqliteStore.open(Path(copy))
 
     identity = await copy_data(
         files,
-        sources,
+        source,
         target,
         copy_store,
         is_restored=is_restored,

@@ -25,11 +25,12 @@ from godel.metadata import records
 from godel.metadata.client_quotas import check_quota, checked_entity
 from godel.metadata.identifiers import id_text, new_id
 from godel.metadata.store import MAX_OPERATIONS, MetadataStore, Put
+from godel.operations.broker_directories import Identity
 from godel.operations.findings import Finding, Tally, note, problem
 from godel.operations.gathering import OnProgress, copy_partition, log_bytes, settle
 from godel.operations.kafka_directory import KafkaData, read_kafka_directories
 from godel.operations.kafka_metadata import KafkaMetadata, KafkaTopic
-from godel.operations.new_directory import Identity, NewDirectory
+from godel.operations.new_directory import NewDirectory
 from godel.storage import layout
 from godel.storage.data_directory import DataDirectoryError
 from godel.storage.files import Files, join

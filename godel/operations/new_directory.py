@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from godel.operations.broker_directories import Identity
 from godel.storage import layout
 from godel.storage.checkpoint import write_atomically, write_offsets
 from godel.storage.data_directory import (
@@ -19,27 +20,11 @@ from godel.storage.data_directory import (
     UNREMARKABLE,
     DataDirectoryError,
 )
-from godel.storage.directory_marks import Mark, UnusableMark, read_mark, write_mark
+from godel.storage.directory_marks import Mark, write_mark
 from godel.storage.files import FileLock, Files, join, parent
 from godel.types import TopicPartition
 
 UNFINISHED_TEXT = b"Being filled by godel-broker. If nothing runs: run it again, or remove this.\n"
-
-
-class Identity(NamedTuple):
-    """Whose a directory is."""
-
-    cluster_id: str
-    node_id: int
-
-
-def read_identity(files: Files, path: str) -> Identity:
-    """Of a directory that is a broker's. Raises `DataDirectoryError`, OSError."""
-    try:
-        mark = read_mark(files, path)
-    except UnusableMark as failure:
-        raise DataDirectoryError(str(failure)) from failure
-    return Identity(mark.cluster_id, mark.node_id)
 
 
 class LogPosition(NamedTuple):

@@ -12,10 +12,12 @@ import pytest
 
 from godel.clock import ManualClock, Randomness
 from godel.metadata.memory_store import MemoryStore
-from godel.operations.backup import copy_data, copy_database, metadata_directory
+from godel.operations.backup import copy_data, copy_database
+from godel.operations.broker_directories import data_paths, identity_of
 from godel.operations.findings import Tally
 from godel.operations.repair import telling_log
 from godel.storage.data_directory import DataDirectoryError
+from godel.storage.directory_marks import Mark, write_mark
 from godel.storage.faulty_files import FaultyFiles, Kind, Operation
 from godel.storage.files import RealFiles
 from godel.storage.memory_files import MemoryFiles
@@ -25,7 +27,7 @@ from tests.fuzzing import CRASH_STATES, IS_FUZZ, SEED
 from tests.operations.kafka import log_bytes, make_durable
 from tests.storage.harness import batch_of, put
 
-DATA, BACKUP, RESTORED = "data", "backup", "restored"
+DATA, OTHER, BACKUP, RESTORED = "data", "other", "backup", "restored"
 SHARE = 1.0 if IS_FUZZ else 0.2
 """Of the operations after which the power is cut."""
 
@@ -50,7 +52,7 @@ async def copy(
 
     await copy_data(
         files,
-        (source,),
+        source,
         target,
         copy_store,
         is_restored=source != DATA,
@@ -215,6 +217,51 @@ def test_topics_that_went_or_were_made_anew_meanwhile_have_no_partitions(
     assert files.list_folders(BACKUP) == ["__consumer_offsets-0"]
 
 
+def move(files: MemoryFiles, name: str) -> None:
+    """To the broker's second directory."""
+    for file in files.list_files(f"{DATA}/{name}"):
+        files.make_folder(f"{OTHER}/{name}")
+        files.copy(f"{DATA}/{name}/{file}", f"{OTHER}/{name}/{file}", lambda _size: None)
+    files.remove_folder(f"{DATA}/{name}")
+
+
+def add_directory(files: MemoryFiles) -> None:
+    identity = identity_of(files, DATA)
+    files.make_folder(OTHER)
+    write_mark(files, OTHER, Mark(*identity, {}))
+    write_mark(files, DATA, Mark(*identity, {bytes(16): DATA, b"1" * 16: OTHER}))
+
+
+def test_all_directories_of_a_broker_are_copied(files: FaultyFiles, store: MemoryStore) -> None:
+    """Also what moves from one to another meanwhile."""
+    on_broker(files, store, fill)
+    add_directory(files)
+    move(files, "u-0")
+    before = {
+        "t-0": log_bytes(files, f"{DATA}/t-0"),
+        "u-0": log_bytes(files, f"{OTHER}/u-0"),
+    }
+
+    def meddle(_size: int) -> None:
+        if files.exists(f"{DATA}/t-0") and files.exists(f"{BACKUP}/t-0"):
+            move(files, "t-0")
+
+    _, tally = asyncio.run(copy(files, store.copy(), meddle=meddle))
+    assert tally.findings == []
+    assert not files.exists(f"{DATA}/t-0")
+    assert {name: log_bytes(files, f"{BACKUP}/{name}") for name in before} == before
+    assert data_paths(files, BACKUP) == [BACKUP]
+
+
+def test_a_directory_that_is_not_there_is_named(files: FaultyFiles, store: MemoryStore) -> None:
+    on_broker(files, store, fill)
+    add_directory(files)
+    files.remove_folder(OTHER)
+    with pytest.raises(DataDirectoryError, match="other is not there"):
+        asyncio.run(copy(files, store.copy()))
+    assert not files.exists(BACKUP)
+
+
 def test_what_is_damaged_is_said(files: FaultyFiles, store: MemoryStore) -> None:
     on_broker(files, store, fill)
     first = f"{DATA}/t-0/{0:020d}.log"
@@ -249,8 +296,6 @@ def test_what_stands_in_the_way_is_said(files: FaultyFiles, store: MemoryStore) 
     on_broker(files, store, fill)
     with pytest.raises(DataDirectoryError, match="lies in data"):
         asyncio.run(copy(files, store, DATA, f"{DATA}/backup"))
-    with pytest.raises(DataDirectoryError, match=r"metadata.sqlite is missing"):
-        metadata_directory(files, (DATA,))
 
 
 @pytest.mark.fuzz

@@ -10,9 +10,9 @@ import pytest
 
 from godel.clock import ManualClock, Randomness
 from godel.metadata.memory_store import MemoryStore
+from godel.operations.broker_directories import Identity
 from godel.operations.findings import Tally
 from godel.operations.kafka_import import import_kafka
-from godel.operations.new_directory import Identity
 from godel.operations.repair import telling_log
 from godel.records.partition_log import ProducerEntry
 from godel.storage.data_directory import DataDirectory, DataDirectoryError

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from godel.clock import ManualClock, Randomness
-from godel.operations.new_directory import Identity, LogPosition, NewDirectory, read_identity
+from godel.operations.broker_directories import Identity
+from godel.operations.new_directory import LogPosition, NewDirectory
 from godel.storage.data_directory import DataDirectory, DataDirectoryError
 from godel.storage.memory_files import MemoryFiles
 from godel.types import TopicPartition
@@ -65,18 +66,3 @@ def test_what_others_have_is_not_touched(files: MemoryFiles) -> None:
     files.remove("d/mine")
     NewDirectory.begin(files, "d").close()
     assert files.list_folders("d") == ["lost+found"]
-
-
-@pytest.mark.parametrize(
-    ("mark", "told"),
-    [
-        (b"?", "d/godel.json is damaged"),
-        (b'{"format_version": 1, "cluster_id": "c"}', "d/godel.json is damaged"),
-        (b'{"format_version": 2, "cluster_id": "c", "node_id": 1}', "d was written in format 2"),
-    ],
-)
-def test_whose_a_directory_is_must_be_readable(files: MemoryFiles, mark: bytes, told: str) -> None:
-    files.make_folder("d")
-    put(files, "d/godel.json", mark)
-    with pytest.raises(DataDirectoryError, match=told):
-        read_identity(files, "d")
