@@ -6,6 +6,7 @@ What a library cannot do is skipped by name, with the reason that its adapter gi
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import ClassVar
@@ -21,7 +22,7 @@ FreshName = Callable[[str], str]
 
 ALL_CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
 HOUR_MS = 3_600_000
-NOON_MS = 1_700_000_000_000
+NOON_MS = 1_700_000_000_000  # of a day in 2023: such records are old, and want retention.ms=-1
 
 NOTHING_AND_EMPTY = [
     Record(b"value", b"key"),
@@ -39,6 +40,12 @@ NOTHING_AND_EMPTY = [
 def ten_mebibytes() -> list[Record]:
     filler = random.Random(10).randbytes(1000)
     return [Record(b"%08d" % i + filler + b"%016d" % i, b"%d" % i) for i in range(10 * 1024)]
+
+
+def lately() -> list[int]:
+    """Three times, an hour apart: too new for a broker to delete what it gets with them."""
+    now_ms = int(time.time() * 1000)
+    return [now_ms - hours * HOUR_MS for hours in (3, 2, 1)]
 
 
 def read(count: int) -> dict[str, object]:
@@ -134,9 +141,9 @@ class ClientSuite:
     # -- where a consumer reads -------------------------------------------------------------------
 
     def test_seek_to_beginning_end_offset_and_timestamp(self, client: Client, topic: str) -> None:
-        for hour in range(3):
-            late = [Record(b"x", timestamp_ms=NOON_MS + hour * HOUR_MS)] * 10
-            client.produce(topic, late)
+        times = lately()
+        for time_ms in times:
+            client.produce(topic, [Record(b"x", timestamp_ms=time_ms)] * 10)
         reads = client.journey(
             topic,
             1,
@@ -146,7 +153,7 @@ class ClientSuite:
                 read(13),
                 {"do": "seek_beginning"},
                 read(30),
-                {"do": "seek_time", "to": NOON_MS + HOUR_MS},
+                {"do": "seek_time", "to": times[1]},
                 read(20),
                 {"do": "seek_end"},
                 produce(3, 0),
@@ -203,7 +210,7 @@ class ClientSuite:
     # -- offsets ----------------------------------------------------------------------------------
 
     def test_offsets_by_timestamp(self, client: Client, topic: str) -> None:
-        times = [NOON_MS, NOON_MS + HOUR_MS, NOON_MS + 2 * HOUR_MS]
+        times = lately()
         for time_ms in times:
             client.produce(topic, [Record(b"x", timestamp_ms=time_ms)] * 3)
         assert client.offset_for_time(topic, 0) == 0

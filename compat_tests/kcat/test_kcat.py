@@ -12,7 +12,7 @@ from compat_tests.brokers import Broker
 from compat_tests.client import Position, Record
 from compat_tests.groups import group_story
 from compat_tests.requirements import need_module, need_program
-from compat_tests.suite import ALL_CODECS, NOON_MS, FreshName, ten_mebibytes
+from compat_tests.suite import ALL_CODECS, FreshName, lately, ten_mebibytes
 
 KCAT = need_program("kcat")
 need_module("kafka")  # creates topics and looks at groups, which kcat cannot
@@ -102,7 +102,7 @@ def test_idempotent_producer(kcat: Kcat, topic: str) -> None:
 
 
 def test_reading_from_offsets_and_times(kcat: Kcat, topic: str) -> None:
-    times = (NOON_MS, NOON_MS + 1000)
+    times = lately()[:2]
     for time_ms in times:
         kcat.admin.produce(topic, [Record(b"x", timestamp_ms=time_ms)] * 3)
     none = -1

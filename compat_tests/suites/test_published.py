@@ -19,7 +19,7 @@ class Published:
     def test_it_gives_what_is_expected(self) -> None:
         name = self.name
         try:
-            results = run_suite(SUITES[name], godel_command(), tries=2, doubt=expected.regressed)
+            results = run_suite(SUITES[name], godel_command(), tries=3, doubt=expected.regressed)
         except CannotFetch as failure:
             not_testable(f"the suite of {name}: {failure}")
         differences = expected.compare(name, results)
