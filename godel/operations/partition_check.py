@@ -152,7 +152,11 @@ class PartitionCheck:
         if place.base_offset < self._next_offset:
             tally.add([problem(path, f"offset {place.base_offset} comes again")])
         elif self._is_gap_before(place.base_offset):
-            tally.add([problem(path, f"nothing between the offsets {self._next_offset} and this")])
+            what = (
+                f"nothing between the offsets {self._next_offset} and this: a segment is missing, "
+                "unless the log was compacted before its settings changed"
+            )
+            tally.add([problem(path, what)])
         result = recovery.scan(
             file.pread,
             on_batch,

@@ -42,7 +42,7 @@ async def recover(
     directories.was_clean = False
     for directory in directories.working:
         directory.was_clean = False
-        directory.positions.recovery_points.clear()
+        directory.is_suspect = True
         directory.positions.ends.clear()
     config = load(from_flags([("node.id", str(directories.metadata.node_id))])).config
     given = Surroundings(

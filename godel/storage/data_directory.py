@@ -72,6 +72,8 @@ class DataDirectory:
         self.is_new = False
         self.was_clean = False
         """The last broker stopped in good order: nothing needs to be checked."""
+        self.is_suspect = False
+        """Recovery shall check the logs also below their recovery points."""
         self.problems: list[str] = []
         """What was found and worked around, a sentence each: for the operator's log."""
         self._folders = Folders()
@@ -327,6 +329,7 @@ class DataDirectory:
                 positions.recovery_points.get(partition, 0),
                 positions.log_starts.get(partition, 0),
                 positions.ends.get(partition),
+                self.is_suspect,
             )
             for partition in self._folders.partitions
             if partition in configs

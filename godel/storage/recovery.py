@@ -173,10 +173,12 @@ def load(
     log_start_offset: int,
     now_ms: int,
     flushed_offset: int | None = None,
+    is_suspect: bool = False,
     on_read: OnRead | None = None,
 ) -> LoadedLog:
     """Open a folder, or make it. Raises OSError.
 
+    `is_suspect`: what lies below the recovery point is checked, too.
     `flushed_offset`: with a recovery point that is the end of the log, how far that is durable.
     `on_read` is told how many bytes are read for the check.
     """
@@ -192,19 +194,7 @@ def load(
         names = files.list_files(folder)
     names = _remove_leftovers(files, folder, names)
     found = [parsed for name in names if (parsed := layout.parse_segment_file(name)) is not None]
-    bases = sorted(base for base, suffix in found if suffix == layout.LOG)
-    segments = [
-        Segment(
-            files,
-            folder,
-            base,
-            next_offset=bases[number + 1] if number + 1 < len(bases) else base,
-            index_interval_bytes=config.index_interval_bytes,
-            created_ms=now_ms,
-        )
-        for number, base in enumerate(bases)
-    ]
-    _open_transactions(segments, found)
+    segments = _segments(files, folder, config, found, now_ms)
     loaded = LoadedLog(
         segments=segments,
         log_start_offset=log_start_offset,
@@ -215,17 +205,45 @@ def load(
         report=RecoveryReport(),
     )
     if not (was_clean and _trust(segments, recovery_point)):
-        _recover(files, folder, loaded, recovery_point, config=config, on_read=on_read)
+        _recover(
+            files,
+            folder,
+            loaded,
+            recovery_point,
+            is_suspect=is_suspect,
+            config=config,
+            on_read=on_read,
+        )
         _forget_later_snapshots(files, folder, loaded)
     _settle(files, folder, config, loaded, now_ms)
     return loaded
 
 
-def _open_transactions(segments: Sequence[Segment], found: Collection[layout.SegmentFile]) -> None:
+def _segments(
+    files: Files,
+    folder: str,
+    config: LogConfig,
+    found: Collection[layout.SegmentFile],
+    created_ms: int,
+) -> list[Segment]:
+    """One for each `.log` file; each but the last ends where the next begins."""
+    bases = sorted(base for base, suffix in found if suffix == layout.LOG)
     indexed = {base for base, suffix in found if suffix == layout.TRANSACTION_INDEX}
+    segments = [
+        Segment(
+            files,
+            folder,
+            base,
+            next_offset=bases[number + 1] if number + 1 < len(bases) else base,
+            index_interval_bytes=config.index_interval_bytes,
+            created_ms=created_ms,
+        )
+        for number, base in enumerate(bases)
+    ]
     for segment in segments:
         if segment.base_offset in indexed:
             segment.open_transactions()
+    return segments
 
 
 def _remove_leftovers(files: Files, folder: str, names: Iterable[str]) -> list[str]:
@@ -290,6 +308,7 @@ def _recover(
     loaded: LoadedLog,
     recovery_point: int,
     *,
+    is_suspect: bool,
     config: LogConfig,
     on_read: OnRead | None,
 ) -> None:
@@ -297,16 +316,19 @@ def _recover(
 
     With `write.caching` nobody was promised that: it is left to the log's next sync. Between two
     segments of a log that is not compacted there is no gap: what was written to the first was lost
-    with the power, and nothing of the second was acknowledged.
+    with the power, and nothing of the second was acknowledged. Below the recovery point there may
+    be one all the same: the log was compacted before its settings changed.
     """
     report, segments = loaded.report, loaded.segments
     report.was_checked = True
+    checked_from = 0 if is_suspect else recovery_point
+    gaps_until = max(recovery_point, loaded.log_start_offset)
     next_offset = 0
     snapshots = SidecarFiles(files, folder, set(loaded.snapshot_offsets)).latest_producers
     rebuilding = Rebuilding(segments, snapshots)
     for number, segment in enumerate(segments):
         is_last = number == len(segments) - 1
-        if not is_last and segment.next_offset <= recovery_point:
+        if not is_last and segment.next_offset <= checked_from:
             next_offset = segment.next_offset
             continue
         if segment.base_offset < next_offset:
@@ -314,9 +336,9 @@ def _recover(
             _cut(files, folder, loaded, number, result)
             break
         following = segment.next_offset
-        result = _scan_segment(segment, recovery_point, report, rebuilding, on_read=on_read)
+        result = _scan_segment(segment, checked_from, report, rebuilding, on_read=on_read)
         is_gap = result.next_offset < following and not (is_last or config.is_compacted)
-        if result.problem is None and is_gap and following > loaded.log_start_offset:
+        if result.problem is None and is_gap and following > gaps_until:
             result = result._replace(problem=f"nothing before offset {following}")
         if result.problem is not None:
             _cut(files, folder, loaded, number, result)

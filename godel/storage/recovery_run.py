@@ -47,6 +47,9 @@ class UncleanLog(NamedTuple):
     end: LogEnd | None
     """Where it ended when it was last known to be durable to its end."""
 
+    is_suspect: bool = False
+    """What lies below the recovery point is checked, too."""
+
 
 class RecoveredLog(NamedTuple):
     """What became of it. Unless it has failed it may be opened as after a clean stop."""
@@ -237,6 +240,7 @@ def recover_one(files: Files, log: UncleanLog, now_ms: int, tally: Tally) -> Rec
             log.config,
             was_clean=False,
             recovery_point=log.recovery_point,
+            is_suspect=log.is_suspect,
             log_start_offset=log.log_start_offset,
             now_ms=now_ms,
             on_read=tally.add,

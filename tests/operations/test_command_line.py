@@ -131,6 +131,19 @@ def test_repair_makes_anew_what_can_be_derived(
         assert client.list_offset("t", -1).offset == 120
 
 
+def test_repair_cuts_nothing_off_behind_a_missing_segment(
+    capsys: pytest.CaptureFixture[str], data: Path
+) -> None:
+    second = segments(data)[1]
+    for path in (data / "t-0").glob(f"{second.stem}.*"):
+        path.unlink()
+    assert "a segment is missing" in verify(capsys, data)[1]
+    assert verify(capsys, data, "--repair")[0] == PROBLEMS
+    assert not list((data / "t-0").glob("*.corrupt"))
+    with Broker(SETTINGS, data=data, clock=ManualClock()) as broker, Client(broker) as client:
+        assert client.list_offset("t", -1).offset == 120
+
+
 def test_kafkas_data_are_imported_and_verified(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

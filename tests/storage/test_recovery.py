@@ -8,13 +8,16 @@ from hypothesis import strategies as st
 
 from godel.errors import CorruptBatch
 from godel.records.partition_log import EpochStart, ProducerEntry
+from godel.storage import recovery
 from godel.storage.log import Log
 from godel.storage.memory_files import MemoryFiles
 from tests.storage.harness import (
+    SMALL_SEGMENTS,
     append,
     append_values,
     batch_of,
     open_log,
+    put,
     read_records,
     says_own_offset,
 )
@@ -281,3 +284,42 @@ def test_gaps_of_a_compacted_log_and_below_the_log_start_are_no_damage() -> None
         log = open_log(files, **changes)
         assert log.recovery_report.cut is None
         assert log.end_offset == 30
+
+
+def test_a_gap_below_the_recovery_point_was_not_left_by_a_power_cut() -> None:
+    """It was there when the log was synced: compaction's, before the settings changed."""
+    for recovery_point, is_cut in ((0, True), (30, False)):
+        files, log = written(30)
+        lose_tail_of_first_segment(files, log)
+        loaded = recovery.load(
+            files,
+            log.folder,
+            SMALL_SEGMENTS,
+            was_clean=False,
+            recovery_point=recovery_point,
+            is_suspect=True,
+            log_start_offset=0,
+            now_ms=0,
+        )
+        assert (loaded.report.cut is not None) == is_cut
+        assert (loaded.segments[-1].next_offset == 30) == (not is_cut)
+
+
+def test_damage_below_the_recovery_point_is_found_where_it_is_looked_for() -> None:
+    for is_suspect in (True, False):
+        files, log = written(30)
+        first = log.segments[0].file.path
+        data = bytearray(files.read(first))
+        data[90] ^= 1
+        put(files, first, bytes(data))
+        loaded = recovery.load(
+            files,
+            log.folder,
+            SMALL_SEGMENTS,
+            was_clean=False,
+            recovery_point=30,
+            is_suspect=is_suspect,
+            log_start_offset=0,
+            now_ms=0,
+        )
+        assert (loaded.report.cut is not None) == is_suspect
