@@ -11,9 +11,10 @@ thousand descriptors. One thread uses a door; only `File.sync` of a pinned file 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
 import os
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
@@ -122,6 +123,14 @@ class Files(Protocol):
 
     def sync_folder(self, folder: str) -> None:
         """Return when creations, renames and removals in `folder` survive a power cut."""
+        ...
+
+    def write_back(self, path: str) -> None:
+        """Have all that is unwritten of the volume that `path` is on written, in one go.
+
+        It promises nothing, and says nothing: many syncs that follow have little left to do, and
+        they tell of failures.
+        """
         ...
 
     def space(self, path: str) -> Space:
@@ -293,6 +302,10 @@ def _affordable_descriptors() -> int:
     return max(min(allowed // 2, DEFAULT_MAX_OPEN), FEWEST_OPEN)
 
 
+_syncfs = getattr(ctypes.CDLL(None), "syncfs", None)
+"""Of Linux; `os.sync` would wait for every volume of the machine."""
+
+
 class RealLock:
     """An flock on a file."""
 
@@ -315,7 +328,8 @@ class RealFiles:
     def __init__(self, max_open: int | None = None) -> None:
         """Without `max_open` half of what the process may have: the rest is for connections."""
         self._max_open = max_open or _affordable_descriptors()
-        self._open_files: deque[RealFile] = deque()
+        self._open_files: OrderedDict[RealFile, None] = OrderedDict()
+        """The one first that was opened or looked at first."""
 
     @property
     def open_count(self) -> int:
@@ -326,19 +340,18 @@ class RealFiles:
         for _ in range(2 * len(self._open_files)):
             if len(self._open_files) < self._max_open:
                 return
-            file = self._open_files.popleft()
+            file, _ = self._open_files.popitem(last=False)
             if file.is_recent or file.is_pinned:
                 file.is_recent = False
-                self._open_files.append(file)
+                self._open_files[file] = None
             else:
                 file.release()
 
     def remember(self, file: RealFile) -> None:
-        self._open_files.append(file)
+        self._open_files[file] = None
 
     def forget(self, file: RealFile) -> None:
-        with contextlib.suppress(ValueError):
-            self._open_files.remove(file)
+        self._open_files.pop(file, None)
 
     def another(self) -> RealFiles:
         return RealFiles(FEWEST_OPEN)
@@ -397,6 +410,16 @@ class RealFiles:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+    def write_back(self, path: str) -> None:
+        if _syncfs is None:
+            return
+        with contextlib.suppress(OSError):
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                _syncfs(descriptor)
+            finally:
+                os.close(descriptor)
 
     def space(self, path: str) -> Space:
         found = os.statvfs(path)

@@ -136,8 +136,13 @@ class Flusher:
             self.rounds += 1
             log.end_sync(plan, sync(self._files, plan))
 
-    async def flush_all(self, logs: Sequence[Syncable], *, threads: int) -> None:
-        """Sync many logs beside the rounds, several at a time: the disk takes them together."""
+    async def flush_all(
+        self, logs: Sequence[Syncable], *, threads: int, volumes: Iterable[str] = ()
+    ) -> None:
+        """Sync many logs beside the rounds, several at a time: the disk takes them together.
+
+        `volumes`: paths on those that they are on, where it may be worth writing all at once.
+        """
         if self._files.is_inline:
             for log in logs:
                 self.flush_now(log)
@@ -145,6 +150,9 @@ class Flusher:
         waiting = deque(logs)
         loop = asyncio.get_running_loop()
         with ThreadPoolExecutor(threads, "godel-flush-all") as executor:
+            if len(logs) > LOGS_AT_ONCE:
+                for path in volumes:
+                    await loop.run_in_executor(executor, self._files.write_back, path)
 
             async def work() -> None:
                 while waiting:

@@ -453,14 +453,8 @@ class LocalLogStore:
 
     async def checkpoint(self, high_watermarks: Mapping[TopicPartition, int]) -> None:
         """See `LogStore.checkpoint`."""
-        await self._settle(
-            [
-                log
-                for log in self._logs.values()
-                if log.end_offset == log.flushed_offset and not log.is_settled
-            ],
-            threads=1,
-        )
+        idle = [log for log in self._logs.values() if log.end_offset == log.flushed_offset]
+        await self._settle([log for log in idle if not log.is_settled], threads=1)
         share = self._directories.share
         for one in self._directories.working:
             one.positions.note(share(one, self._logs), share(one, high_watermarks))
@@ -489,7 +483,11 @@ class LocalLogStore:
             with contextlib.suppress(StorageFailed):
                 log.finish()
                 ends[log] = log.end_offset
-        await self._flusher.flush_all([log.durability for log in logs], threads=threads)
+        await self._flusher.flush_all(
+            [log.durability for log in logs],
+            threads=threads,
+            volumes=[directory.path for directory in self._directories.working],
+        )
         for log, end_offset in ends.items():
             log.settled(end_offset)
 

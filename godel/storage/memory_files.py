@@ -168,6 +168,9 @@ class MemoryFiles:
     def sync_folder(self, folder: str) -> None:
         self.folder_node(folder)
 
+    def write_back(self, path: str) -> None:
+        pass
+
     def space(self, path: str) -> Space:
         self._locate(path)
         return UNKNOWN_SPACE

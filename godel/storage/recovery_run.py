@@ -21,7 +21,7 @@ from godel.clock import Clock
 from godel.errors import CorruptBatch
 from godel.storage import layout
 from godel.storage.checkpoint import DamagedCheckpoint, LogEnd
-from godel.storage.files import Files, is_full, join
+from godel.storage.files import Files, is_full, join, parent
 from godel.storage.log_config import LogConfig
 from godel.storage.recovery import LoadedLog, RecoveryReport, finish_indexes, load
 from godel.storage.sidecar_files import SidecarFiles
@@ -34,6 +34,9 @@ LOGS_AT_ONCE = 64
 BYTES_AT_ONCE = 8 << 20
 """So much one hop into a worker thread takes along."""
 SIDECARS = frozenset({layout.LEADER_EPOCH_CHECKPOINT, layout.PARTITION_METADATA})
+
+FAILURES = (OSError, CorruptBatch, DamagedCheckpoint)
+"""Of one log; the others go on."""
 
 
 class UncleanLog(NamedTuple):
@@ -120,6 +123,8 @@ class RecoveryRun:
 
     async def run(self, logs: Sequence[UncleanLog]) -> list[RecoveredLog]:
         self._logs = len(logs)
+        if len(logs) > LOGS_AT_ONCE:
+            await self._call(self._files.write_back, parent(logs[0].folder))
         done: list[RecoveredLog] = []
         changed: list[tuple[int, UncleanLog]] = []
         parts = deque(logs[at : at + LOGS_AT_ONCE] for at in range(0, len(logs), LOGS_AT_ONCE))
@@ -224,33 +229,48 @@ def bytes_to_check(files: Files, log: UncleanLog) -> int | None:
 def recover_load(
     files: Files, logs: Sequence[UncleanLog], now_ms: int, tally: Tally
 ) -> list[RecoveredLog]:
-    done = []
+    """Check some logs, and leave them so that they may be opened on trust."""
+    done: list[RecoveredLog] = []
+    checked: list[tuple[UncleanLog, LoadedLog]] = []
     for one in logs:
-        done.append(recover_one(files, one, now_ms, tally))
+        try:
+            checked.append((one, check(files, one, now_ms, tally)))
+        except FAILURES as failure:
+            done.append(failed(one, failure))
         tally.logs += 1
+    if len(checked) > 1:
+        files.write_back(parent(checked[0][0].folder))
+    for one, loaded in checked:
+        try:
+            settle_recovered(files, one.folder, loaded)
+        except FAILURES as failure:
+            done.append(failed(one, failure))
+            continue
+        end_offset = loaded.segments[-1].next_offset
+        done.append(RecoveredLog(one.partition, end_offset, loaded.flushed_offset, loaded.report))
     return done
 
 
-def recover_one(files: Files, log: UncleanLog, now_ms: int, tally: Tally) -> RecoveredLog:
-    """Check one log, and leave it so that it may be opened on trust."""
-    try:
-        loaded = load(
-            files,
-            log.folder,
-            log.config,
-            was_clean=False,
-            recovery_point=log.recovery_point,
-            is_suspect=log.is_suspect,
-            log_start_offset=log.log_start_offset,
-            now_ms=now_ms,
-            on_read=tally.add,
-        )
-        settle_recovered(files, log.folder, loaded)
-    except (OSError, CorruptBatch, DamagedCheckpoint) as failure:
-        reason = f"{log.folder}: {failure}"
-        return RecoveredLog(log.partition, failure=reason, is_put_off=is_full(failure))
-    end_offset = loaded.segments[-1].next_offset
-    return RecoveredLog(log.partition, end_offset, loaded.flushed_offset, loaded.report)
+def failed(log: UncleanLog, failure: Exception) -> RecoveredLog:
+    reason = f"{log.folder}: {failure}"
+    return RecoveredLog(log.partition, failure=reason, is_put_off=is_full(failure))
+
+
+def check(files: Files, log: UncleanLog, now_ms: int, tally: Tally) -> LoadedLog:
+    """Raises OSError, `CorruptBatch`, `DamagedCheckpoint`."""
+    loaded = load(
+        files,
+        log.folder,
+        log.config,
+        was_clean=False,
+        recovery_point=log.recovery_point,
+        is_suspect=log.is_suspect,
+        log_start_offset=log.log_start_offset,
+        now_ms=now_ms,
+        on_read=tally.add,
+    )
+    finish_indexes(loaded.segments[-1])
+    return loaded
 
 
 def settle_recovered(files: Files, folder: str, loaded: LoadedLog) -> None:

@@ -151,6 +151,12 @@ def test_the_volume(door: tuple[Files, str]) -> None:
         files.space(join(folder, "no", "folder"))
 
 
+def test_writing_back_says_nothing(door: tuple[Files, str]) -> None:
+    files, folder = door
+    files.write_back(folder)
+    files.write_back(join(folder, "no", "folder"))
+
+
 def test_a_copy_is_what_the_file_is_now(door: tuple[Files, str]) -> None:
     files, folder = door
     source, target = f"{folder}/source", f"{folder}/target"
