@@ -8,8 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from godel.errors import ErrorCode
+from godel.protocol.messages.delete_records import (
+    DeleteRecordsPartition,
+    DeleteRecordsRequest,
+    DeleteRecordsTopic,
+)
 from godel.testing import Broker
-from tests.wire import Client
+from tests.wire import Client, batch, values_of
 
 kafka = pytest.importorskip("kafka")
 
@@ -19,6 +25,7 @@ DISK_BYTES = 24 << 20
 FILLER_BYTES = 12 << 20
 VALUE_BYTES = 20_000
 PATIENCE_MS = 60_000
+KAFKA_STORAGE_ERROR = ErrorCode.KAFKA_STORAGE_ERROR
 
 
 @pytest.fixture
@@ -103,3 +110,35 @@ def test_a_disk_fills_up_and_is_emptied_again(disk: Path) -> None:
         assert read_all(broker, len(load.acknowledged)) == load.acknowledged
     with broker:
         assert read_all(broker, len(load.acknowledged)) == load.acknowledged
+
+
+def test_deleting_records_makes_room_on_a_disk_with_nothing_left(disk: Path) -> None:
+    """Not a byte for a checkpoint or the metadata: the oldest segment goes before anything else."""
+    broker = Broker({"write.caching": False}, data=disk / "data")
+    with broker, Client(broker) as client:
+        client.create("t", configs={"segment.bytes": 1 << 20, "file.delete.delay.ms": 0})
+        value = "x" * VALUE_BYTES
+        count = 0
+        while client.produce("t", batch(value)).error_code == 0:
+            count += 1
+        with (
+            (disk / "filler").open("wb", buffering=0) as filler,
+            pytest.raises(OSError, match="28"),
+        ):
+            while True:
+                filler.write(bytes(512))
+        with pytest.raises(AssertionError, match="disk is full"):
+            client.create("new")
+        assert delete_before(client, count) == KAFKA_STORAGE_ERROR
+        assert delete_before(client, count) == 0
+        assert client.produce("t", batch("after")).error_code == 0
+        client.create("new")
+        assert client.produce("new", batch("x")).error_code == 0
+    with broker, Client(broker) as client:
+        assert values_of(client.fetch("t", count)) == ["after"]
+
+
+def delete_before(client: Client, offset: int) -> int:
+    partitions = [DeleteRecordsPartition(0, offset)]
+    request = DeleteRecordsRequest([DeleteRecordsTopic("t", partitions)], PATIENCE_MS)
+    return int(client.send(request).topics[0].partitions[0].error_code)
