@@ -16,6 +16,9 @@ power cut leaves any subset, in any order:
 - names do not wait for the bytes of their files, nor folders and files for one another;
   a folder that was being removed may be left in part
 
+What a file's failed sync had to bring over is lost, as with Linux: it is read as long as the power
+is on, and later syncs of the file, though they succeed, do not have it.
+
 Not modelled: bytes that were synced and change all the same (bit flips are a matter of `CRC`s),
 garbage that looks like a batch (blocks of a deleted file that come to light), a disk that lies
 about a sync, and a sync that takes time: what is written while it runs counts as not covered by it.
@@ -111,7 +114,7 @@ class PowerLoss:
 class FaultyNode(FileNode):
     """A file's bytes, those that are durable, and the changes since in order."""
 
-    __slots__ = ("changes", "durable")
+    __slots__ = ("changes", "dropped", "durable")
 
     def __init__(self, data: bytes = b"") -> None:
         super().__init__()
@@ -119,6 +122,22 @@ class FaultyNode(FileNode):
         self.durable = data
         self.changes: list[tuple[int, bytes | None]] = []
         """Position and bytes of a write; None instead of bytes: cut off there."""
+        self.dropped: list[tuple[int, int]] = []
+        """From where to where the kernel has what never reaches the disk: its sync has failed."""
+
+    def drop_changes(self) -> None:
+        """As Linux does after a failed sync: no later one, however successful, brings them over."""
+        self.dropped += [(at, at + len(data)) for at, data in self.changes if data]
+        self.changes.clear()
+
+    def synced(self) -> bytes:
+        """What a sync leaves on the disk."""
+        if not self.dropped:
+            return bytes(self.data)
+        data = bytearray(self.data)
+        for at, end in self.dropped:
+            data[at:end] = bytes(end - at)
+        return bytes(data)
 
     def after_crash(self, loss: PowerLoss | None) -> FaultyNode:
         """Without `loss` nothing that was not synced remains."""
@@ -207,13 +226,18 @@ class FaultyFile(MemoryFile):
 
     def sync(self) -> None:
         node = self._faulty_node()
-        self._files.check(Kind.SYNC, self.path)
-        node.durable = bytes(node.data)
+        try:
+            self._files.check(Kind.SYNC, self.path)
+        except OSError:
+            node.drop_changes()
+            raise
+        node.durable = node.synced()
         node.changes.clear()
 
     def truncate(self, size_bytes: int) -> None:
         node = self._faulty_node()
         self._files.check(Kind.TRUNCATE, self.path)
+        node.dropped = [(at, min(end, size_bytes)) for at, end in node.dropped if at < size_bytes]
         grown = bytes(max(size_bytes - len(node.data), 0))
         node.changes.append((len(node.data), grown) if grown else (size_bytes, None))
         super().truncate(size_bytes)

@@ -52,7 +52,8 @@ FULL, BROKEN, TORN = "full", "broken", "torn"
 class Life:
     """One broker's life on a disk that fails at one operation, or from one operation on."""
 
-    def __init__(self, at: int | None = None, how: str = FULL) -> None:
+    def __init__(self, at: int | None = None, how: str = FULL, *, is_cut_off: bool = False) -> None:
+        """`is_cut_off`: it ends with a power cut, not with a stop in good order."""
         self.disk = FaultyFiles()
         self.store = MemoryStore()
         self.clock = ManualClock()
@@ -63,6 +64,7 @@ class Life:
         self.hit: set[Kind] = set()
         self._at = at
         self._how = how
+        self._is_cut_off = is_cut_off
         self._sent = 0
         self._begin = 0
 
@@ -100,6 +102,7 @@ class Life:
 
     async def run(self) -> None:
         """Begin on a sound disk, go on with one that fails, start again on a sound one."""
+        left = self.disk
         try:
             async with running(self.disk, self.store, self.clock, seed=1) as client:
                 for name in NAMES:
@@ -109,12 +112,17 @@ class Life:
                 self.break_disk()
                 for number in range(ROUNDS):
                     await self.round(client, number)
+                    if self._is_cut_off and self.hit and self._how != FULL:
+                        break  # while it matters: later on records are deleted
                 self.disk.faults = None
                 if not self.may_be_fenced:
                     await self.everything_works(client)
+                if self._is_cut_off:
+                    left = self.disk.after_crash()
         except StorageFailed:  # not even a small file can be written: the broker has stopped
             if self._how == FULL:
                 raise
+        self.disk = left
         self.disk.faults = None
         self.disk.release_locks()
         self.clock.advance(1)
@@ -226,7 +234,7 @@ async def test_a_disk_that_fails_at_any_operation_loses_nothing(how: str) -> Non
 
 
 async def failing(at: int, how: str) -> None:
-    life = Life(at, how)
+    life = Life(at, how, is_cut_off=at % 2 == 1)
     try:
         await life.run()
     except BaseException as failure:

@@ -107,3 +107,24 @@ def test_a_folder_that_was_being_removed_may_be_left_in_part() -> None:
         for disk in crashed(files)
     }
     assert {(), ("d",), ("d", "d/e"), ("d", "d/f"), ("d", "d/f", "d/e", "d/e/g")} <= left
+
+
+def test_what_a_failed_sync_has_dropped_no_later_one_brings_over() -> None:
+    files = FaultyFiles()
+    file = files.open("f")
+    file.append((b"one",), 3)
+    file.sync()
+    file.append((b"two",), 3)
+    files.fail(lambda operation: operation.kind is Kind.SYNC)
+    with pytest.raises(OSError, match="injected"):
+        file.sync()
+    files.faults = None
+    file.append((b"three",), 5)
+    file.sync()
+    files.sync_folder("")
+    assert file.pread(0, 20) == b"onetwothree"
+    assert files.after_crash().read("f") == b"one\0\0\0three"
+    file.truncate(4)
+    file.append((b"four",), 4)
+    file.sync()
+    assert files.after_crash().read("f") == b"one\0four"
