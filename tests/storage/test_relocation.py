@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from errno import ENOSPC
 
 import pytest
 
@@ -12,7 +13,7 @@ from godel.config.broker import BrokerConfig
 from godel.config.topic import topic_config
 from godel.errors import StorageFailed
 from godel.storage.data_directories import DataDirectories
-from godel.storage.faulty_files import FaultyFiles, PowerCut
+from godel.storage.faulty_files import FaultyFiles, Kind, PowerCut
 from godel.storage.flusher import Flusher
 from godel.storage.layout import MovingFolder
 from godel.storage.log import Log
@@ -20,7 +21,14 @@ from godel.storage.log_store import LocalLogStore
 from godel.storage.memory_files import MemoryFiles
 from godel.testing import quiet_log
 from godel.types import TopicPartition
-from tests.storage.harness import NOW_MS, append_values, read_records, says_own_offset
+from tests.storage.harness import (
+    NOW_MS,
+    append,
+    append_values,
+    batch_of,
+    read_records,
+    says_own_offset,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -203,6 +211,29 @@ async def test_a_disk_that_fails_at_any_operation_of_a_move_loses_nothing(step: 
         assert len(live_folders(files)) == 1, number
         assert again.log.end_offset >= flushed, number
         assert again.whole(), number
+
+
+async def test_a_partition_leaves_a_full_disk() -> None:
+    """Not even its indexes can be brought up to date there: they are made anew where it goes."""
+    files = FaultyFiles()
+    life = Life(files)
+    life.fill()
+    end = life.log.end_offset
+    append(life.log, batch_of([b"%d" % end], timestamps=[NOW_MS + 1]))
+    files.fail(lambda one: one.kind is Kind.APPEND and one.path.startswith("a/"), error=ENOSPC)
+    with pytest.raises(StorageFailed):
+        life.write(1)
+    life.store.move(PARTITION, "b")
+    mover = asyncio.ensure_future(life.store.run_moves())
+    for _ in range(TURNS):
+        await asyncio.sleep(0)
+    mover.cancel()
+    assert live_folders(files) == ["b"]
+    newest = life.log.max_timestamp(upper_bound=end + 1)
+    assert newest is not None
+    assert (newest.offset, newest.timestamp_ms) == (end, NOW_MS + 1)
+    life.write(3)
+    assert life.whole()
 
 
 async def test_a_move_that_is_given_up_leaves_nothing_behind() -> None:
