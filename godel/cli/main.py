@@ -17,6 +17,8 @@ NOUNS = {
     "topics": "godel.cli.topics",
     "groups": "godel.cli.groups",
     "consumers": "godel.cli.consumers",
+    "configs": "godel.cli.configs",
+    "broker": "godel.cli.broker",
 }
 """Groups of commands, in the order of the help, and the module that has them as `app`."""
 
@@ -24,6 +26,7 @@ VERBS = {
     "produce": "godel.cli.produce",
     "consume": "godel.cli.consume",
     "commit": "godel.cli.commit",
+    "api": "godel.cli.api",
 }
 """Commands that stand alone, and the module whose `app` has just that one."""
 
