@@ -9,6 +9,7 @@ are taken of it; and it goes on from one of them.
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from godel.clock import ManualClock, Randomness
@@ -39,12 +40,23 @@ class BrokenPromise(AssertionError):
 class Enumeration:
     """One generated history. `checked` counts the states."""
 
-    def __init__(self, seed: int, *, share: float = 0.5, is_inline: bool = True) -> None:
-        """`share` of the operations get a state. Without `is_inline` syncs run between requests."""
+    def __init__(
+        self,
+        seed: int,
+        *,
+        share: float = 0.5,
+        is_inline: bool = True,
+        paths: Sequence[str] = ("data",),
+    ) -> None:
+        """`share` of the operations get a state. Without `is_inline` syncs run between requests.
+
+        `paths`: of the data directories.
+        """
         self.checked = 0
         self._seed = seed
         self._share = share
         self._is_inline = is_inline
+        self._paths = paths
         self._chance = random.Random(seed)
         self._sampling = random.Random(-seed)
         self._randomness = Randomness(seed)
@@ -67,7 +79,11 @@ class Enumeration:
         is_crash = self._chance.random() < 0.5
         after = None
         async with running(
-            self._disk, self._store, self._clock, seed=self._chance.randrange(1 << 30)
+            self._disk,
+            self._store,
+            self._clock,
+            seed=self._chance.randrange(1 << 30),
+            paths=self._paths,
         ) as client:
             await (self._history.resume(client) if self._life else self._history.begin(client))
             for _ in range(STEPS_PER_LIFE):
@@ -136,7 +152,9 @@ class Enumeration:
     async def _failure_of(self, state: CrashState) -> Exception | None:
         clock = ManualClock(self._clock.now_ms() + LATER_MS)
         try:
-            async with running(state.disk, state.store, clock, seed=self.checked) as client:
+            async with running(
+                state.disk, state.store, clock, seed=self.checked, paths=self._paths
+            ) as client:
                 await check(client, state.promises)
         except Exception as failure:  # noqa: BLE001  # whatever it is, it is told where it happened
             return failure

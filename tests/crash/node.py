@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -47,12 +47,17 @@ _APIS = {api.request: api for api in APIS}
 
 @asynccontextmanager
 async def running(
-    disk: FaultyFiles, store: MemoryStore, clock: ManualClock, *, seed: int
+    disk: FaultyFiles,
+    store: MemoryStore,
+    clock: ManualClock,
+    *,
+    seed: int,
+    paths: Sequence[str] = ("data",),
 ) -> AsyncIterator[NodeClient]:
     """The broker from its start to its stop in good order."""
     randomness = Randomness(seed)
     directories = DataDirectories.open(
-        ("data",), files=disk, clock=clock, randomness=randomness, node_id=1
+        paths, files=disk, clock=clock, randomness=randomness, node_id=1
     )
     bugs: list[EventDict] = []
     given = Surroundings(

@@ -31,10 +31,14 @@ async def test_a_power_cut_at_any_moment_breaks_no_promise(
     record_property: Callable[[str, object], None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Every other history with syncs and compactions between the requests, as with real files."""
+    """Every other history with syncs and compactions between the requests, as with real files.
+
+    Every other pair with two data directories.
+    """
     monkeypatch.setattr("godel.storage.flusher.ThreadPoolExecutor", LoopExecutor)
     monkeypatch.setattr("godel.storage.checkpoint_writer.ThreadPoolExecutor", LoopExecutor)
     monkeypatch.setattr("godel.storage.cleaner.ThreadPoolExecutor", LoopExecutor)
-    lives = Enumeration(SEED * 1000 + number, share=0.3, is_inline=number % 2 == 0)
+    paths = ("data", "more") if number % 4 > 1 else ("data",)
+    lives = Enumeration(SEED * 1000 + number, share=0.3, is_inline=number % 2 == 0, paths=paths)
     await lives.run(states=STATES)
     record_property(CRASH_STATES, lives.checked)
