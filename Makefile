@@ -93,14 +93,13 @@ format: $(VENV)/.test
 
 # --- real clients and measurements ----------------------------------------------------------------
 
-# What `make compat` runs; CLIENT=franz_go or SUITE=kafka-go for any one of the rest. COMPAT_WORKERS
-# of them run side by side: mostly they wait, for a session to end or a program to start.
-CLIENTS := kafka_python confluent_kafka aiokafka kcat java test_flights.py test_sigkill.py
+# Every client and every published suite; CLIENT=kcat or SUITE=kafka-go for one. COMPAT_WORKERS of
+# them run side by side: mostly they wait, for a session to end or a program to start.
 COMPAT_WORKERS ?= 3
 ifdef SUITE
 COMPAT := compat_tests/suites/test_published.py -k $(subst -,,$(SUITE))
 else
-COMPAT := $(addprefix compat_tests/,$(or $(CLIENT),$(CLIENTS)))
+COMPAT := compat_tests/$(CLIENT)
 endif
 
 COMPAT_PYTEST := $(PYTEST) -n $(COMPAT_WORKERS) --dist loadscope --no-loadscope-reorder \
@@ -108,7 +107,7 @@ COMPAT_PYTEST := $(PYTEST) -n $(COMPAT_WORKERS) --dist loadscope --no-loadscope-
 
 .PHONY: compat
 compat: $(VENV)/.compat
-	$(BIN)/python -m compat_tests.setup $(or $(CLIENT)$(SUITE),$(CLIENTS))
+	$(BIN)/python -m compat_tests.setup $(CLIENT) $(SUITE)
 	$(COMPAT_PYTEST) --junitxml=.cache/compat.xml $(COMPAT) $(ARGS)
 
 # Writes down what the last `make compat` ran.

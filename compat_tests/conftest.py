@@ -18,7 +18,14 @@ from compat_tests.brokers import Broker, broker_under_test
 LONGEST = {
     f"compat_tests/{module}.py": rank
     for rank, module in enumerate(
-        ("suites/test_published", "java/test_connect", "java_clients/test_java_clients")
+        (
+            "suites/test_published",
+            "java/test_java",
+            "java/test_import",
+            "kill/test_kill",
+            "java_clients/test_java_clients",
+            "java/test_administration",
+        )
     )
 }
 _numbers = itertools.count(1)

@@ -43,7 +43,8 @@ class Outcome(NamedTuple):
 
 def outcomes(report: Path) -> Iterator[Outcome]:
     for case in ET.parse(report).getroot().iter("testcase"):
-        _, folder, *_, last = case.get("classname", "").split(".")
+        parts = case.get("classname", "").split(".")
+        folder, last = parts[1], parts[-1]
         suite = f"{folder}/{last}" if folder == "java_clients" else folder
         test = re.sub(r"[\[@].*", "", case.get("name", ""))
         outcome, reason = "pass", ""
