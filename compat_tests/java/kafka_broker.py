@@ -27,6 +27,7 @@ transaction.state.log.min.isr=1
 group.initial.rebalance.delay.ms=0
 log.cleaner.backoff.ms=200
 log.initial.task.delay.ms=200
+metadata.log.max.record.bytes.between.snapshots=2000
 """
 
 

@@ -47,6 +47,7 @@ from godel.protocol.messages.describe_client_quotas import (
     DescribeClientQuotasResponse,
 )
 from godel.protocol.messages.init_producer_id import InitProducerIdRequest, InitProducerIdResponse
+from godel.protocol.messages.metadata import MetadataRequest, MetadataResponse
 from godel.protocol.messages.produce import (
     PartitionProduceData,
     ProduceRequest,
@@ -58,7 +59,7 @@ from godel.records.builder import NewRecord, build_batch
 pytestmark = pytest.mark.slow
 
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
-PRODUCE_VERSION, INIT_VERSION, QUOTAS_VERSION = 9, 4, 1
+PRODUCE_VERSION, INIT_VERSION, QUOTAS_VERSION, METADATA_VERSION = 9, 4, 1, 12
 OUT_OF_ORDER = 45
 SETTINGS = {"segment.bytes": "1048576", "retention.ms": "-1", "max.message.bytes": "3000000"}
 COMPACTED = {
@@ -245,9 +246,24 @@ def kafka(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Kafk
     if not jars.libraries(version).is_dir():
         missing(f"Kafka's jars in {jars.libraries(version)}")
     kafka = KafkaProcess(tmp_path / "kafka", version)
-    kafka.start()
+    start(kafka)
     yield kafka, end
     kafka.kill()
+
+
+def start(kafka: KafkaProcess) -> None:
+    """Kafka answers first and knows some time later that it is a broker."""
+    kafka.start()
+
+    def is_known() -> bool:
+        request = MetadataRequest(topics=[])
+        try:
+            answer = ask(kafka.port, request, METADATA_VERSION, MetadataResponse)
+        except (OSError, struct.error):
+            return False
+        return bool(answer.brokers)
+
+    eventually(is_known, "Kafka knows itself", timeout_s=60)
 
 
 def import_into(target: Path, source: Path) -> tuple[int, str]:
@@ -276,6 +292,7 @@ def test_what_kafka_has_written_is_served(kafka: tuple[KafkaProcess, str], tmp_p
     assert not target.exists()
     process.stop() if end == "stopped" else process.kill()
     before = contents(process.data)
+    assert list((process.data / "__cluster_metadata-0").glob("*.checkpoint"))
     status, said = import_into(target, process.data)
     assert status == 0, said
     assert contents(process.data) == before
@@ -345,13 +362,14 @@ def test_kafka_serves_what_we_have_written(other_kafka: KafkaProcess, tmp_path: 
         told, producer = _fill_ours(godel)
     finally:
         godel.stop()
-    other_kafka.start()
+    start(other_kafka)
     client = KafkaPython(other_kafka.bootstrap)
     client.create_topic("orders", 2, configs=SETTINGS)
     client.create_topic("sequenced", configs={"retention.ms": "-1"})
+    eventually(lambda: _has_folders(other_kafka.data, tmp_path / "data"), "the topics' folders")
     other_kafka.stop()
     _move_folders(tmp_path / "data", other_kafka.data)
-    other_kafka.start()
+    start(other_kafka)
     for name in BACK:
         assert everything(other_kafka.bootstrap, name) == told[name], name
     assert client.offset_for_time("orders", NOON_MS + 299) == 299
@@ -379,6 +397,12 @@ def _fill_ours(godel: BrokerProcess) -> tuple[dict[str, Any], tuple[int, int]]:
     for number in range(6):
         assert produce_sequenced(godel.port, "sequenced", producer, 2 * number).error_code == 0
     return {name: everything(godel.bootstrap, name) for name in BACK}, producer
+
+
+def _has_folders(theirs: Path, ours: Path) -> bool:
+    """Kafka makes them some time after it has said that there is a topic."""
+    names = [folder.name for topic in BACK for folder in ours.glob(f"{topic}-*")]
+    return all((theirs / name / "partition.metadata").exists() for name in names)
 
 
 def _move_folders(ours: Path, theirs: Path) -> None:
