@@ -11,9 +11,9 @@ from godel.protocol.messages.cluster_metadata import (
     RECORD_KINDS,
     ClientQuotaRecord,
     ConfigRecord,
+    EntityData,
     PartitionRecord,
     ProducerIdsRecord,
-    QuotaEntity,
     TopicRecord,
 )
 from godel.records.builder import NewRecord, build_batch
@@ -67,7 +67,7 @@ def topic_records(name: str, partitions: int, replicas: Sequence[int] = (NODE_ID
 
 
 def quota_record(key: str, value: float, *, remove: bool = False, **entity: str | None) -> bytes:
-    parts = [QuotaEntity(entity_type=kind, entity_name=name) for kind, name in entity.items()]
+    parts = [EntityData(entity_type=kind, entity_name=name) for kind, name in entity.items()]
     return frame(ClientQuotaRecord(entity=parts, key=key, value=value, remove=remove))
 
 

@@ -68,7 +68,7 @@ class RemoveTopicRecord(Message, versions=(0, 0), flexible_since=0):
     topic_id: uuid = field()
 
 
-class QuotaEntity(Message, versions=(0, 0), flexible_since=0):
+class EntityData(Message, versions=(0, 0), flexible_since=0):
     entity_type: string = ""
     entity_name: string | None = ""
 
@@ -76,7 +76,7 @@ class QuotaEntity(Message, versions=(0, 0), flexible_since=0):
 class ClientQuotaRecord(Message, versions=(0, 0), flexible_since=0):
     """A quota was set or taken back."""
 
-    entity: list[QuotaEntity] = field()
+    entity: list[EntityData] = field()
     key: string = ""
     value: float64 = 0.0
     remove: bool = False
