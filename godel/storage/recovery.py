@@ -214,8 +214,8 @@ def load(
             config=config,
             on_read=on_read,
         )
-        _forget_later_snapshots(files, folder, loaded)
     _settle(files, folder, config, loaded, now_ms)
+    _forget_wrong_snapshots(files, folder, loaded)
     return loaded
 
 
@@ -292,14 +292,16 @@ def _settle(
     loaded.flushed_offset = max(min(loaded.flushed_offset, end_offset), loaded.log_start_offset)
 
 
-def _forget_later_snapshots(files: Files, folder: str, loaded: LoadedLog) -> None:
-    """A snapshot beyond the end tells of batches that are gone: others will have their offsets."""
-    end_offset = loaded.log_start_offset
-    if loaded.segments:
-        end_offset = max(end_offset, loaded.segments[-1].next_offset)
-    for offset in [one for one in loaded.snapshot_offsets if one > end_offset]:
+def _forget_wrong_snapshots(files: Files, folder: str, loaded: LoadedLog) -> None:
+    """One beyond the end tells of batches that are gone: others will have their offsets.
+
+    One before an empty log lacks what came behind it, and nobody can make up for that.
+    """
+    start, end = loaded.segments[0].base_offset, loaded.segments[-1].next_offset
+    wrong = {one for one in loaded.snapshot_offsets if one > end or one < start == end}
+    for offset in wrong:
         files.remove(join(folder, layout.segment_file(offset, layout.PRODUCER_SNAPSHOT)))
-        loaded.snapshot_offsets.discard(offset)
+    loaded.snapshot_offsets -= wrong
 
 
 def _recover(

@@ -225,6 +225,15 @@ def test_a_snapshot_of_batches_that_are_gone_is_not_taken_for_their_successors()
     assert log.latest_producers() == (0, [])
 
 
+def test_a_log_that_begins_anew_knows_no_producer_from_before_the_gap() -> None:
+    """It would know the batches before the snapshot, and refuse what comes behind the others."""
+    files, log = written(5)
+    log.save_producers([ProducerEntry(1, 0, 4, 4, 0, 0, -1, -1)])
+    log = open_log(files, log_start_offset=50)
+    assert log.latest_producers() == (50, [])
+    assert not [name for name in files.list_files(FOLDER) if name.endswith(".snapshot")]
+
+
 def test_all_that_stands_behind_damage_in_several_segments_is_kept_aside() -> None:
     files, log = written(60)
     segments = list(log.segments)
