@@ -140,6 +140,7 @@ bench: $(VENV)/.compat
 	for part in codec records storage connection; do $(BIN)/python benchmarks/$$part.py || exit 1; done
 	$(BIN)/python benchmarks/broker.py --rounds 3 --scale 2 $(ARGS)
 	$(BIN)/python benchmarks/compaction.py
+	$(BIN)/python benchmarks/restart.py
 
 # --- generated documentation ---------------------------------------------------------------------
 
