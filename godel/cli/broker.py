@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from godel.cli.configs import change
-from godel.cli.output import Column, Section, columns, size, write
-from godel.cli.session import DryRun, Session, command, key_values
+from godel.cli.configs import Configs, Unset, change, settings_changed
+from godel.cli.output import Column, Section, columns, size
+from godel.cli.session import DryRun, Session, command
 from godel.client.brokers import (
     LogDirectory,
     Node,
@@ -18,7 +18,7 @@ from godel.client.brokers import (
     nodes,
 )
 from godel.client.cluster import Cluster, error_code
-from godel.client.configs import Kind, Operation, Resource
+from godel.client.configs import Kind, Resource
 from godel.client.outcomes import NotFound
 
 app = typer.Typer(
@@ -89,15 +89,8 @@ def describe(session: Session, ids: Ids = None) -> None:
             for number in ids or known
         ]
 
-    found = session.run(work)
-    if not session.is_for_people:
-        session.rows(found)
-        return
-    for at, each in enumerate(found):
-        if at:
-            write("\n")
-        sections = [Section("features", FEATURES), Section("log_dirs", DIRECTORIES)]
-        session.description(each, DESCRIBED, sections)
+    sections = [Section("features", FEATURES), Section("log_dirs", DIRECTORIES)]
+    session.descriptions(session.run(work), DESCRIBED, sections)
 
 
 async def description(cluster: Cluster, node: Node) -> dict[str, Any]:
@@ -128,21 +121,12 @@ def edit(
         int | None, typer.Argument(metavar="[ID]", help="One broker; all when none is named.")
     ] = None,
     *,
-    config: Annotated[
-        list[str] | None,
-        typer.Option("--config", "-c", metavar="KEY=VALUE", help="A setting; may be repeated."),
-    ] = None,
-    unset: Annotated[
-        list[str] | None,
-        typer.Option("--unset", metavar="KEY", help="Back to the default; may be repeated."),
-    ] = None,
+    config: Configs = None,
+    unset: Unset = None,
     dry_run: DryRun = False,
 ) -> None:
     """Change settings of running brokers: all of them or none."""
-    changes: dict[str, tuple[Operation, str | None]] = {
-        key: (Operation.SET, value) for key, value in key_values(config or ()).items()
-    }
-    changes |= dict.fromkeys(unset or (), (Operation.DELETE, None))
+    changes = settings_changed(config, unset)
     if not changes:
         raise typer.BadParameter("nothing to change: give --config or --unset")
     whose = Resource(Kind.BROKER, "" if broker is None else str(broker))

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from godel.cli.completion import group_names, topic_names
-from godel.cli.output import Section, columns, write
-from godel.cli.session import DryRun, Session, command
+from godel.cli.output import Section, columns
+from godel.cli.session import DryRun, Session, command, key_values
 from godel.client.cluster import Cluster
 from godel.client.configs import (
     Config,
@@ -37,6 +37,14 @@ Broker = Annotated[
 ]
 Brokers = Annotated[
     bool, typer.Option("--brokers", help="What is set for all brokers of the cluster.")
+]
+Configs = Annotated[
+    list[str] | None,
+    typer.Option("--config", "-c", metavar="KEY=VALUE", help="A setting; may be repeated."),
+]
+Unset = Annotated[
+    list[str] | None,
+    typer.Option("--unset", metavar="KEY", help="Back to the default; may be repeated."),
 ]
 Keys = Annotated[list[str], typer.Argument(metavar="KEY...", help="Settings by name.")]
 
@@ -123,13 +131,7 @@ def get(
         if key not in configs:
             raise NotFound("setting", key, list(configs))
     found = [row(configs[key]) for key in keys]
-    if not session.is_for_people:
-        session.rows(found)
-        return
-    for at, each in enumerate(found):
-        if at:
-            write("\n")
-        session.description(each, SHOWN, [Section("synonyms", SYNONYMS)])
+    session.descriptions(found, SHOWN, [Section("synonyms", SYNONYMS)])
 
 
 @command(
@@ -210,3 +212,13 @@ def change(
         for key in changes
     ]
     session.rows(rows, "of", "name", "value", "source", "status")
+
+
+def settings_changed(
+    config: Sequence[str] | None, unset: Sequence[str] | None
+) -> dict[str, tuple[Operation, str | None]]:
+    """What `--config` and `--unset` ask for."""
+    changes: dict[str, tuple[Operation, str | None]] = {
+        key: (Operation.SET, value) for key, value in key_values(config or ()).items()
+    }
+    return changes | dict.fromkeys(unset or (), (Operation.DELETE, None))

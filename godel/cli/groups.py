@@ -98,14 +98,9 @@ def describe(session: Session, names: GroupNames) -> None:
         return [await description(cluster, name) for name in names]
 
     found = session.run(work)
-    if not session.is_for_people:
-        session.rows(found)
-        return
-    for at, row in enumerate(found):
-        if at:
-            write("\n")
-        shown = row | {"members": len(row["members"])}
-        session.description(shown, DESCRIBED, [Section("partitions", LAG_COLUMNS)])
+    if session.is_for_people:
+        found = [row | {"members": len(row["members"])} for row in found]
+    session.descriptions(found, DESCRIBED, [Section("partitions", LAG_COLUMNS)])
 
 
 async def description(cluster: Cluster, name: str) -> dict[str, Any]:

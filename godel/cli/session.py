@@ -129,6 +129,18 @@ class Session:
     ) -> None:
         output.show_description(self.format, row, layout, sections)
 
+    def descriptions(
+        self, rows: Sequence[Row], layout: Sequence[Column], sections: Sequence[Section] = ()
+    ) -> None:
+        """One below the other for people; otherwise a list of all there is to say."""
+        if not self.is_for_people:
+            self.rows(rows)
+            return
+        for at, row in enumerate(rows):
+            if at:
+                output.write("\n")
+            self.description(row, layout, sections)
+
 
 def command(app: typer.Typer, name: str, *examples: str) -> Callable[[Function], Function]:
     """Register `function(session, ...)` as a command, with the common options and its examples."""

@@ -7,8 +7,9 @@ from typing import Annotated, Any
 import typer
 
 from godel.cli.completion import topic_names
+from godel.cli.configs import Configs, Unset, settings_changed
 from godel.cli.exits import end_with_failures
-from godel.cli.output import Column, write
+from godel.cli.output import Column
 from godel.cli.positions import END, chosen_partitions, parse_position, resolve
 from godel.cli.session import DryRun, Session, Yes, command, confirm, key_values
 from godel.cli.topic_rows import (
@@ -27,7 +28,7 @@ from godel.cli.topic_rows import (
 )
 from godel.client.brokers import leaders_sizes
 from godel.client.cluster import Cluster
-from godel.client.configs import Kind, Operation, Resource, alter_configs
+from godel.client.configs import Kind, Resource, alter_configs
 from godel.client.offsets import spans
 from godel.client.outcomes import Outcome
 from godel.client.topics import (
@@ -55,10 +56,6 @@ Pattern = Annotated[
 Regex = Annotated[
     bool,
     typer.Option("--regex", "-r", help="PATTERN is a regular expression for the whole name."),
-]
-Configs = Annotated[
-    list[str] | None,
-    typer.Option("--config", "-c", metavar="KEY=VALUE", help="A setting; may be repeated."),
 ]
 
 
@@ -129,14 +126,9 @@ def describe(session: Session, names: Names) -> None:
         return [await description(cluster, topic, sizes) for topic in topics]
 
     found = session.run(work)
-    if not session.is_for_people:
-        session.rows(found)
-        return
-    for at, row in enumerate(found):
-        if at:
-            write("\n")
-        session.description(row, DESCRIBED, SECTIONS)
-    warn_about(found)
+    session.descriptions(found, DESCRIBED, SECTIONS)
+    if session.is_for_people:
+        warn_about(found)
 
 
 @command(
@@ -214,17 +206,11 @@ def edit(
         typer.Option("--partitions", "-p", min=1, help="More partitions: so many in all."),
     ] = None,
     config: Configs = None,
-    unset: Annotated[
-        list[str] | None,
-        typer.Option("--unset", metavar="KEY", help="Back to the default; may be repeated."),
-    ] = None,
+    unset: Unset = None,
     dry_run: DryRun = False,
 ) -> None:
     """Change the settings of topics, or give them more partitions."""
-    changes: dict[str, tuple[Operation, str | None]] = {
-        key: (Operation.SET, value) for key, value in key_values(config or ()).items()
-    }
-    changes |= dict.fromkeys(unset or (), (Operation.DELETE, None))
+    changes = settings_changed(config, unset)
     if not changes and partitions is None:
         raise typer.BadParameter("nothing to change: give --partitions, --config or --unset")
 
