@@ -93,13 +93,13 @@ format: $(VENV)/.test
 
 # --- real clients and measurements ----------------------------------------------------------------
 
-# Every client and every published suite; CLIENT=kcat or SUITE=kafka-go for one. COMPAT_WORKERS of
-# them run side by side: mostly they wait, for a session to end or a program to start.
+# Every client and every published suite; CLIENT="kcat java" or SUITE=kafka-go for some. So many as
+# COMPAT_WORKERS run side by side: mostly they wait, for a session to end or a program to start.
 COMPAT_WORKERS ?= 3
 ifdef SUITE
 COMPAT := compat_tests/suites/test_published.py -k $(subst -,,$(SUITE))
 else
-COMPAT := compat_tests/$(CLIENT)
+COMPAT := $(or $(addprefix compat_tests/,$(CLIENT)),compat_tests)
 endif
 
 COMPAT_PYTEST := $(PYTEST) -n $(COMPAT_WORKERS) --dist loadscope --no-loadscope-reorder \
