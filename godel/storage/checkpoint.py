@@ -55,14 +55,11 @@ def write_whole(files: Files, path: str, data: bytes, *, is_synced: bool = True)
     files.replace(path + layout.TEMPORARY, path)
 
 
-def write_lines(files: Files, path: str, lines: Iterable[str], *, is_durable: bool = True) -> None:
+def write_lines(files: Files, path: str, lines: Iterable[str]) -> None:
     """Write a checkpoint of these lines."""
     entries = list(lines)
     text = "\n".join([VERSION, str(len(entries)), *entries]) + "\n"
-    if is_durable:
-        write_atomically(files, path, text.encode())
-    else:
-        write_whole(files, path, text.encode(), is_synced=False)
+    write_atomically(files, path, text.encode())
 
 
 def read_lines(files: Files, path: str) -> list[str]:
@@ -81,13 +78,7 @@ def read_lines(files: Files, path: str) -> list[str]:
     return entries
 
 
-def write_offsets(
-    files: Files,
-    path: str,
-    offsets: Mapping[TopicPartition, int],
-    *,
-    is_durable: bool = True,
-) -> None:
+def write_offsets(files: Files, path: str, offsets: Mapping[TopicPartition, int]) -> None:
     """Write one offset per partition."""
     write_lines(
         files,
@@ -96,7 +87,6 @@ def write_offsets(
             f"{partition.topic} {partition.partition} {offset}"
             for partition, offset in sorted(offsets.items())
         ),
-        is_durable=is_durable,
     )
 
 

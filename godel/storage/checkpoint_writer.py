@@ -7,8 +7,9 @@ there waits for the future: on the loop, or where nothing else may happen meanwh
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
 
 from godel.storage import layout
 from godel.storage.checkpoint import LogEnd, write_ends, write_offsets
@@ -17,6 +18,7 @@ from godel.types import TopicPartition
 
 Offsets = Mapping[TopicPartition, int]
 Ends = Mapping[TopicPartition, LogEnd]
+Entries = TypeVar("Entries", Offsets, Ends)
 
 
 class CheckpointWriter:
@@ -29,9 +31,7 @@ class CheckpointWriter:
         self._written: dict[str, Offsets | Ends] = {}
         """What the files hold. Used where they are written only."""
 
-    def write(
-        self, offsets: Mapping[str, Offsets], ends: Ends | None = None, *, is_durable: bool = True
-    ) -> Future[None]:
+    def write(self, offsets: Mapping[str, Offsets], ends: Ends | None = None) -> Future[None]:
         """Write files of these names in their order, and `ends`; they are copied before it returns.
 
         A file that would not change is left as it is. The future raises OSError.
@@ -41,26 +41,29 @@ class CheckpointWriter:
         if not self._files.is_inline:
             if self._executor is None:
                 self._executor = ThreadPoolExecutor(1, "godel-checkpoints")
-            return self._executor.submit(self._write, wanted, wanted_ends, is_durable)
+            return self._executor.submit(self._write, wanted, wanted_ends)
         done: Future[None] = Future()
         try:
-            self._write(wanted, wanted_ends, is_durable)
+            self._write(wanted, wanted_ends)
         except Exception as failure:  # noqa: BLE001  # whoever waits gets it, as from a thread
             done.set_exception(failure)
         else:
             done.set_result(None)
         return done
 
-    def _write(self, offsets: Mapping[str, Offsets], ends: Ends | None, is_durable: bool) -> None:
+    def _write(self, offsets: Mapping[str, Offsets], ends: Ends | None) -> None:
         for name, wanted in offsets.items():
-            if self._written.get(name) != wanted:
-                path = join(self._folder, name)
-                write_offsets(self._files, path, wanted, is_durable=is_durable)
-                if is_durable:
-                    self._written[name] = wanted
-        if ends is not None and self._written.get(layout.LOG_END_CHECKPOINT) != ends:
-            write_ends(self._files, join(self._folder, layout.LOG_END_CHECKPOINT), ends)
-            self._written[layout.LOG_END_CHECKPOINT] = ends
+            self._replace(name, wanted, write_offsets)
+        if ends is not None:
+            self._replace(layout.LOG_END_CHECKPOINT, ends, write_ends)
+
+    def _replace(
+        self, name: str, wanted: Entries, write: Callable[[Files, str, Entries], None]
+    ) -> None:
+        if self._written.get(name) != wanted:
+            self._written.pop(name, None)  # half way through a failure it may hold either
+            write(self._files, join(self._folder, name), wanted)
+            self._written[name] = wanted
 
     def close(self) -> None:
         """End the thread, after what it was asked for."""

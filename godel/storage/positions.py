@@ -147,10 +147,8 @@ class Positions:
         return written
 
     def note_clean(self, partition: TopicPartition, clean_offset: int) -> None:
-        """Write down how far a log is compacted; not synced, it may get lost. Raises OSError."""
+        """Take over how far a log is compacted; the next checkpoint writes it."""
         self.clean_offsets[partition] = clean_offset
-        offsets = {layout.CLEANER_CHECKPOINT: self.clean_offsets}
-        self._writer.write(offsets, is_durable=False).result()
 
     def note_recovered(self, recovered: Iterable[RecoveredLog]) -> None:
         """Their ends are known now. Raises OSError.

@@ -53,6 +53,20 @@ async def test_what_cannot_be_written_is_tried_again_with_the_next_checkpoint() 
     assert read_offsets(files, f"d/{NAME}") == {PARTITION: 7}
 
 
+async def test_what_a_failure_may_have_left_is_written_over() -> None:
+    """The new file may have its name already when the folder cannot be synced."""
+    files = FaultyFiles()
+    files.make_folder("d")
+    writer = CheckpointWriter(files, "d")
+    writer.write({NAME: {PARTITION: 7}}).result()
+    files.fail(lambda operation: operation.kind is Kind.SYNC_FOLDER)
+    with pytest.raises(OSError, match="injected"):
+        writer.write({NAME: {PARTITION: 8}}).result()
+    files.faults = None
+    writer.write({NAME: {PARTITION: 7}}).result()
+    assert read_offsets(files, f"d/{NAME}") == {PARTITION: 7}
+
+
 class HeldFiles(RealFiles):
     """Real files whose folders are synced only once the test lets them."""
 

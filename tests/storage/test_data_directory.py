@@ -304,6 +304,7 @@ def test_how_far_logs_are_compacted_is_remembered_and_forgotten_with_them() -> N
     for number in range(2):
         files.make_folder(f"data/t-{number}")
         directory.positions.note_clean(TopicPartition("t", number), 5 + number)
+    directory.positions.write().result()
     assert files.read("data/cleaner-offset-checkpoint") == b"0\n2\nt 0 5\nt 1 6\n"
     directory.delete_partition(TopicPartition("t", 0), delay_ms=0)
     directory.close({}, {})
