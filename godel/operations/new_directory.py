@@ -54,6 +54,7 @@ class NewDirectory:
             raise DataDirectoryError(f"{path} is in use by another process") from None
         directory = cls(files, path, lock)
         try:
+            _check_emptiness(files, path)  # again: another process may just have finished it
             write_atomically(files, join(path, layout.UNFINISHED), UNFINISHED_TEXT)
             directory._empty()
         except BaseException:

@@ -8,6 +8,7 @@ from godel.clock import ManualClock, Randomness
 from godel.operations.broker_directories import Identity
 from godel.operations.new_directory import LogPosition, NewDirectory
 from godel.storage.data_directory import DataDirectory, DataDirectoryError
+from godel.storage.files import FileLock
 from godel.storage.memory_files import MemoryFiles
 from godel.types import TopicPartition
 from tests.storage.harness import put
@@ -55,6 +56,27 @@ def test_one_in_use_is_refused(files: MemoryFiles) -> None:
     with pytest.raises(DataDirectoryError, match="in use"):
         NewDirectory.begin(files, "d")
     directory.close()
+
+
+class Overtaken(MemoryFiles):
+    """Another process fills the directory, from beginning to end, just before it is locked here."""
+
+    is_overtaken = False
+
+    def lock(self, path: str) -> FileLock:
+        if not self.is_overtaken:
+            self.is_overtaken = True
+            other = NewDirectory.begin(self, "d")
+            other.finish(ME, {})
+            other.close()
+        return super().lock(path)
+
+
+def test_one_that_another_process_has_just_finished_is_not_emptied() -> None:
+    files = Overtaken()
+    with pytest.raises(DataDirectoryError, match="has a broker's data already"):
+        NewDirectory.begin(files, "d")
+    assert opened(files).cluster_id == "cluster"
 
 
 def test_what_others_have_is_not_touched(files: MemoryFiles) -> None:
