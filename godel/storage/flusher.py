@@ -101,6 +101,9 @@ LOGS_PER_ROUND = 64
 LOGS_AT_ONCE = 8
 """So many one thread syncs in a row where many logs are flushed: the loop has its turn soon."""
 
+MANY_LOGS = 1_000
+"""So many are worth the writing of a whole volume, which others on it wait for, too."""
+
 
 class Flusher:
     """One per process and event loop."""
@@ -150,7 +153,7 @@ class Flusher:
         waiting = deque(logs)
         loop = asyncio.get_running_loop()
         with ThreadPoolExecutor(threads, "godel-flush-all") as executor:
-            if len(logs) > LOGS_AT_ONCE:
+            if len(logs) >= MANY_LOGS:
                 for path in volumes:
                     await loop.run_in_executor(executor, self._files.write_back, path)
 

@@ -107,3 +107,19 @@ async def test_closing_and_deleting_while_a_sync_is_in_flight(tmp_path: Path) ->
         append_values(closed, 1)
     with pytest.raises(StorageFailed, match="closed"):
         closed.read(0, 100, upper_bound=1, at_least_one=True)
+
+
+async def test_many_logs_are_flushed_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("godel.storage.flusher.MANY_LOGS", 20)
+    files = RealFiles()
+    flusher = Flusher(files)
+    logs = [open_log(files, join(str(tmp_path), f"t-{n}"), flusher=flusher) for n in range(30)]
+    for log in logs:
+        append_values(log, 2)
+    volumes = [str(tmp_path), str(tmp_path / "of no use")]
+    await flusher.flush_all([log.durability for log in logs], threads=3, volumes=volumes)
+    assert [log.flushed_offset for log in logs] == [2] * 30
+    await flusher.close()  # a round may have been under way
+    assert all(log.durability.is_idle for log in logs)
