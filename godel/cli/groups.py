@@ -322,12 +322,7 @@ def delete(session: Session, names: GroupNames, *, yes: Yes = False) -> None:
     """Delete groups without members, with their offsets."""
     confirm(f"Delete {', '.join(names)} with all committed offsets?", yes=yes)
     outcomes = session.run(lambda cluster: delete_groups(cluster, names))
-    rows = [
-        {"group": each.name, "status": each.error.code.name if each.error else "deleted"}
-        for each in outcomes
-    ]
-    session.rows(rows, "group", "status")
-    end_with_failures([each for each in outcomes if each.error])
+    session.outcomes("group", outcomes, done="deleted")
 
 
 @command(

@@ -15,9 +15,10 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 import typer
 
 from godel.cli import output, profile
-from godel.cli.exits import Refused, Status, explaining
+from godel.cli.exits import Refused, Status, end_with_failures, explaining
 from godel.cli.output import Column, Format, Row, Section
 from godel.client.cluster import DEFAULT_TIMEOUT_MS, Cluster, parse_addresses
+from godel.client.outcomes import Outcome
 from godel.clock import Clock, SystemClock
 
 T = TypeVar("T")
@@ -140,6 +141,15 @@ class Session:
             if at:
                 output.write("\n")
             self.description(row, layout, sections)
+
+    def outcomes(self, key: str, outcomes: Sequence[Outcome], *, done: str) -> None:
+        """What became of each of several things; the exit status tells when one has failed."""
+        rows = [
+            {key: each.name, "status": each.error.code.name if each.error else done}
+            for each in outcomes
+        ]
+        self.rows(rows, key, "status")
+        end_with_failures([each for each in outcomes if each.error])
 
 
 def command(app: typer.Typer, name: str, *examples: str) -> Callable[[Function], Function]:

@@ -224,14 +224,8 @@ def edit(
         counts = dict.fromkeys(names, partitions)
         return await create_partitions(cluster, counts, dry_run=dry_run)
 
-    outcomes = session.run(work)
     done = "would be changed" if dry_run else "changed"
-    session.rows(
-        [{"name": each.name, "status": each.error.code.name if each.error else done}
-         for each in outcomes],
-        "name", "status",
-    )  # fmt: skip
-    end_with_failures([each for each in outcomes if each.error])
+    session.outcomes("name", session.run(work), done=done)
 
 
 @command(
@@ -270,12 +264,7 @@ def delete(
         return
     confirm(f"Delete {', '.join(names)} with all records?", yes=yes)
     outcomes = session.run(lambda cluster: delete_topics(cluster, names))
-    rows = [
-        {"name": each.name, "status": each.error.code.name if each.error else "deleted"}
-        for each in outcomes
-    ]
-    session.rows(rows, "name", "status")
-    end_with_failures([each for each in outcomes if each.error])
+    session.outcomes("name", outcomes, done="deleted")
 
 
 @command(
