@@ -44,13 +44,6 @@ def collect(
     return found
 
 
-def mend(segments: Sequence[Segment], some: Sequence[Segment], snapshots: Snapshots) -> None:
-    """Make those indexes of some of a log's segments anew that are not sound. Raises as above."""
-    for segment in some:
-        if segment.transactions is not None:
-            _sound_index(segments, segment, segment.transactions, snapshots)
-
-
 def _sound_index(
     segments: Sequence[Segment], segment: Segment, index: TransactionIndex, snapshots: Snapshots
 ) -> TransactionIndex:

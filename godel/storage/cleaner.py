@@ -124,6 +124,7 @@ class Cleaner:
                 now_ms=self._clock.now_ms(),
                 config=log.config,
                 producers=producers,
+                aborted=log.aborted_transactions(log.segments[0].base_offset, found.end_offset),
             )
             await self._pass(log, found.end_offset, this_round, pace)
             clean_offset = this_round.end_offset
@@ -133,7 +134,6 @@ class Cleaner:
 
     async def _pass(self, log: Log, end_offset: int, this_round: Round, pace: _Pace) -> None:
         segments = [one for one in log.segments[:-1] if one.next_offset <= end_offset]
-        log.mend_transaction_indexes(segments)
         sources = await self._call(self._measure, log.folder, _extents(segments))
         reading = fill_keys(self._worker_files, log.folder, sources, this_round)
         await self._run(reading, pace, log, segments)

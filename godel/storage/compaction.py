@@ -4,9 +4,9 @@
         [ clean ..... | dirty, in the key map | dirty, later ... | young, active segment ... )
 
 A record goes when a later one in the map has its key; a tombstone goes once its batch's delete
-horizon has passed. Whole segments are copied without what goes, neighbours into one. Transactional
-batches and control batches stay as they are and supersede nothing: which transactions were aborted
-is not known here yet. Source: Kafka's `LogCleanerManager` and `Cleaner`.
+horizon has passed, and so does the marker of a transaction of which nothing else is left. What was
+aborted goes at once. Whole segments are copied without what goes, neighbours into one.
+Source: Kafka's `LogCleanerManager` and `Cleaner`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from typing import NamedTuple
 from godel.records.batch import BatchHeader, RecordSpan, record_spans, records_block
 from godel.records.builder import rebuild_batch
 from godel.records.partition_log import ProducerEntry
+from godel.records.transactions import AbortedTransaction
+from godel.storage.ended_transactions import EndedTransactions
 from godel.storage.key_map import KeyMap
 from godel.storage.log_config import LogConfig
 from godel.storage.offset_index import MAX_RELATIVE_OFFSET
@@ -137,6 +139,12 @@ class Round:
     delete_retention_ms: int
     last_offsets: Mapping[int, int]
     """The last offset of each live producer."""
+    marker_epochs: Mapping[int, int]
+    """The epoch of each live producer of which only a marker is known."""
+    dirty_transactions: EndedTransactions
+    """Followed while the keys are read."""
+    transactions: EndedTransactions
+    """Followed while the copies are written."""
 
     @classmethod
     def begin(
@@ -147,6 +155,7 @@ class Round:
         now_ms: int,
         config: LogConfig,
         producers: Sequence[ProducerEntry],
+        aborted: Sequence[AbortedTransaction],
     ) -> Round:
         return cls(
             first_dirty_offset,
@@ -155,13 +164,16 @@ class Round:
             now_ms,
             config.delete_retention_ms,
             {one.producer_id: one.last_offset for one in producers if one.last_offset >= 0},
+            {one.producer_id: one.producer_epoch for one in producers if one.last_offset < 0},
+            EndedTransactions(one for one in aborted if one.last_offset >= first_dirty_offset),
+            EndedTransactions(aborted),
         )
 
     def note_keys(self, header: BatchHeader, batch: Buffer) -> Iterator[int]:
         """Take a batch's keys into the map. Yields now and then; stops where the map is full."""
         if header.next_offset <= self.first_dirty_offset:
             return
-        if not (header.is_control or header.is_transactional):
+        if not (self.dirty_transactions.is_garbage(header, batch) or header.is_control):
             put, base_offset = self.keys.put, header.base_offset
             for number, span in enumerate(record_spans(records_block(batch, header), header)):
                 offset = base_offset + span.offset_delta
@@ -175,13 +187,16 @@ class Round:
 
     def clean(self, header: BatchHeader, batch: Buffer) -> Buffer | None:
         """What stays of a batch: all of it, a smaller one, or nothing (None)."""
-        if header.is_control or header.is_transactional or header.base_offset >= self.end_offset:
+        is_garbage = self.transactions.is_garbage(header, batch)
+        if header.base_offset >= self.end_offset:
             return batch
+        if header.is_control:
+            return self._clean_marker(header, batch) if is_garbage else batch
         block = records_block(batch, header)
         kept: list[RecordSpan] = []
         has_tombstone = False
         for span in record_spans(block, header):
-            if self._stays(header, span):
+            if not is_garbage and self._stays(header, span):
                 kept.append(span)
                 has_tombstone = has_tombstone or not span.has_value
         horizon_ms = None
@@ -197,6 +212,16 @@ class Round:
             return None
         return rebuild_batch(header, block, kept, delete_horizon_ms=horizon_ms)
 
+    def _clean_marker(self, header: BatchHeader, batch: Buffer) -> Buffer | None:
+        """A marker that ends nothing any more gets a horizon first: readers may be inside."""
+        if not header.has_delete_horizon:
+            block = records_block(batch, header)
+            spans = list(record_spans(block, header))
+            horizon_ms = self.now_ms + self.delete_retention_ms
+            return rebuild_batch(header, block, spans, delete_horizon_ms=horizon_ms)
+        is_needed = self.now_ms < header.base_timestamp or self._keeps_header(header)
+        return batch if is_needed else None
+
     def _stays(self, header: BatchHeader, span: RecordSpan) -> bool:
         offset = header.base_offset + span.offset_delta
         if offset >= self.end_offset:
@@ -209,6 +234,11 @@ class Round:
 
     def _keeps_header(self, header: BatchHeader) -> bool:
         """A live producer's last sequence must stay known, and so must where the round ended."""
+        if (
+            header.is_control
+            and self.marker_epochs.get(header.producer_id) == header.producer_epoch
+        ):
+            return True
         return (
             header.next_offset == self.end_offset
             or self.last_offsets.get(header.producer_id) == header.last_offset

@@ -346,11 +346,6 @@ class Log:
                 snapshots=self._sidecars.latest_producers,
             )
 
-    def mend_transaction_indexes(self, segments: Sequence[Segment]) -> None:
-        """Before their entries are copied: make those anew that cannot be right."""
-        with self._reading():
-            aborted.mend(self._segments, segments, self._sidecars.latest_producers)
-
     def _number_of(self, offset: int) -> int:
         """Which segment an offset lies in."""
         return max(bisect_right(self._bases, offset) - 1, 0)

@@ -17,7 +17,6 @@ from godel.storage.log_config import LogConfig
 from godel.storage.offset_index import MAX_RELATIVE_OFFSET
 from godel.storage.segment import Segment
 from godel.storage.swap import copy_paths
-from godel.storage.transaction_index import TransactionIndex
 
 READ_BYTES = 256 * 1024
 BYTES_PER_TURN = 8 * 1024
@@ -92,7 +91,6 @@ def write_copy(
             one.truncate(0)
         for source in group:
             yield from _copy_one(files, folder, source, this_round, copy)
-            _copy_aborted(files, folder, source, copy)
         for one in (*copy.data_files(), *copy.indexes.finish()):
             one.sync()
     finally:
@@ -115,22 +113,14 @@ def _copy_one(
                 max_timestamp = parse_header(kept).max_timestamp
                 copy.append((kept,), size_bytes, header.last_offset, max_timestamp)
                 unpaid_bytes += size_bytes
+            while this_round.transactions.kept:
+                copy.add_aborted(this_round.transactions.kept.pop())
             if unpaid_bytes >= BYTES_PER_TURN:
                 yield unpaid_bytes
                 unpaid_bytes = 0
     finally:
         file.close()
     yield unpaid_bytes
-
-
-def _copy_aborted(files: Files, folder: str, source: Source, copy: Segment) -> None:
-    """Every marker is kept, and so is what it has aborted."""
-    path = segment_path(folder, source.base_offset, layout.TRANSACTION_INDEX)
-    if files.exists(path):
-        file = files.open(path)
-        for entry in TransactionIndex(file).entries():
-            copy.add_aborted(entry)
-        file.close()
 
 
 def remove_copy(files: Files, folder: str, base_offset: int) -> None:

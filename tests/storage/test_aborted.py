@@ -26,7 +26,9 @@ class Writer:
         self.open = OpenTransactions()
 
     def data(self, producer_id: int) -> int:
-        offset = append(self.log, transactional("value", producer_id=producer_id))
+        offset = append(
+            self.log, transactional("value", producer_id=producer_id, key=f"{producer_id}")
+        )
         self.open.begin(producer_id, offset)
         return offset
 
@@ -51,8 +53,8 @@ class Writer:
         self.log.roll()
 
 
-def three_segments(log: Log) -> None:
-    """Producer 1 aborts over all of them, 2 and 3 inside, 4 commits."""
+def three_segments(log: Log) -> Writer:
+    """Producer 1 aborts over all of them, 2 and 3 inside, 4 commits and begins again."""
     writer = Writer(log)
     writer.data(1)  # 0
     writer.data(2)
@@ -66,6 +68,7 @@ def three_segments(log: Log) -> None:
     writer.end(1, ABORT)  # 7
     writer.data(4)
     log.flush()
+    return writer
 
 
 ALL = [

@@ -6,8 +6,8 @@ import pytest
 
 from godel.clock import ManualClock
 from godel.errors import CorruptBatch
-from godel.records.batch import HEADER_SIZE, BatchHeader, EndMarker, iterate_records
-from godel.records.builder import build_batch, control_batch
+from godel.records.batch import HEADER_SIZE, BatchHeader, iterate_records
+from godel.records.builder import build_batch
 from godel.records.compression import Compression
 from godel.records.partition_log import CleanerLimits, ProducerEntry
 from godel.storage.cleaner import Abandoned
@@ -240,18 +240,15 @@ def test_a_corrupt_batch_stops_compaction_but_nothing_else() -> None:
     assert put_keys(log, [("k", "on")]) == 30
 
 
-def test_transactional_and_control_batches_stay_and_records_without_a_key_go() -> None:
+def test_records_without_a_key_go() -> None:
     files = MemoryFiles()
     log = open_log(files, config=COMPACTED)
-    append(log, build_batch([(b"k", b"in")], timestamp_ms=NOW_MS, is_transactional=True))
-    marker = EndMarker(is_commit=True, coordinator_epoch=1)
-    append(log, control_batch(marker, producer_id=7, producer_epoch=0, timestamp_ms=NOW_MS))
     append(log, build_batch([(None, b"no key"), (b"k", b"1")], timestamp_ms=NOW_MS))
-    append(log, build_batch([(b"k", b"aborted")], timestamp_ms=NOW_MS, is_transactional=True))
+    put_keys(log, [("other", "value")])
     log.roll()
     log.flush()
     Compactor(files).compact(log)
-    assert [record.offset for record in read_records(log)] == [0, 1, 3, 4]
+    assert [record.offset for record in read_records(log)] == [1, 2]
 
 
 def test_records_below_the_log_start_do_no_harm() -> None:
