@@ -14,6 +14,9 @@ from compat_tests.client import Record
 from compat_tests.java.runner import ToolRunner, need_kafkas_jars
 from compat_tests.requirements import need_module
 from compat_tests.suite import NOON_MS
+from godel.records.transactions import AbortedTransaction
+from godel.storage.files import RealFiles
+from godel.storage.transaction_index import TransactionIndex
 
 need_kafkas_jars()
 need_module("kafka")
@@ -134,6 +137,18 @@ def test_the_producers_are_in_the_snapshot(stopped: Stopped, dump: Dump) -> None
     assert len({producer[0] for producer in producers if producer}) == 1
     assert "firstSequence: 0 " in batches[0]
     assert "lastSequence: 99 lastOffset: 499 offsetDelta: " in batches[-1]
+
+
+def test_the_transaction_index_is_read(dump: Dump, tmp_path: Path) -> None:
+    files = RealFiles()
+    index = TransactionIndex(files.open(str(tmp_path / f"{SEGMENT}.txnindex")))
+    index.append(AbortedTransaction(4000, 7, 19, 20))
+    index.append(AbortedTransaction(4001, 3, 2**40, 2**40 + 1))
+    assert dump(tmp_path / f"{SEGMENT}.txnindex") == [
+        "version: 0 producerId: 4000 firstOffset: 7 lastOffset: 19 lastStableOffset: 20",
+        "version: 0 producerId: 4001 firstOffset: 3 lastOffset: 1099511627776 "
+        "lastStableOffset: 1099511627777",
+    ]
 
 
 def test_offsets_and_groups_are_decoded(stopped: Stopped, dump: Dump) -> None:

@@ -1,4 +1,4 @@
-"""Checks one partition's folder without changing it: batches, indexes, producers, leader epochs.
+"""Checks one partition's folder without changing it: batches, indexes, producers, transactions.
 
 The judge of batches is `recovery.scan`, the one that decides at a start where a log ends. What it
 would cut after a crash as the torn end of what nobody was promised is a note, anything else that is
@@ -14,7 +14,8 @@ from godel.broker.leader_epochs import LeaderEpochs
 from godel.operations.findings import Finding, Tally, note, problem
 from godel.operations.index_check import IndexCheck
 from godel.operations.producer_check import ProducerCheck
-from godel.records.batch import BatchHeader
+from godel.operations.transaction_check import TransactionCheck
+from godel.records.batch import BatchHeader, EndMarker, read_end_marker
 from godel.storage import layout, recovery
 from godel.storage.checkpoint import DamagedCheckpoint
 from godel.storage.files import File, Files, join
@@ -23,6 +24,7 @@ from godel.storage.offset_index import OffsetIndex
 from godel.storage.partition_metadata import id_text, read_partition_metadata
 from godel.storage.producer_snapshot import DamagedSnapshot, read_producers
 from godel.storage.time_index import TimeIndex
+from godel.storage.transaction_index import TransactionIndex
 from godel.types import TopicId
 
 LEFTOVERS = {
@@ -74,6 +76,7 @@ class PartitionCheck:
         self._strange_epochs: set[int] = set()
         self._next_offset = 0
         self._producers = ProducerCheck()
+        self._transactions = TransactionCheck()
 
     def run(self) -> None:
         """Raises OSError."""
@@ -147,6 +150,8 @@ class PartitionCheck:
                 indexes.see(position, header)
             self._see_epoch(path, position, header)
             self._producers.see(header)
+            if header.is_transactional:
+                self._transactions.see(header, _marker(file, position, header))
             on_progress(header.size_bytes)
 
         if place.base_offset < self._next_offset:
@@ -170,9 +175,19 @@ class PartitionCheck:
             on_progress(file.size - result.position)
         elif not place.is_recovered:
             tally.add(indexes.finish(is_closed=True))
+            tally.add(self._check_aborted(place.base_offset, result.next_offset))
+        self._transactions.forget()
         self._next_offset = max(self._next_offset, result.next_offset)
         for opened in (file, offset_index.file, time_index.file):
             opened.close()
+
+    def _check_aborted(self, base_offset: int, next_offset: int) -> Iterator[Finding]:
+        path = self._path(base_offset, layout.TRANSACTION_INDEX)
+        index = TransactionIndex(self._files.open(path)) if self._files.exists(path) else None
+        for what in self._transactions.finish(index, base_offset, next_offset):
+            yield problem(path, what)
+        if index is not None:
+            index.file.close()
 
     def _is_gap_before(self, base_offset: int) -> bool:
         """Only compaction leaves such gaps, and what lies below the log start is nobody's."""
@@ -239,3 +254,9 @@ class PartitionCheck:
             judge = note
             for what in self._producers.compare(offset, entries):
                 yield problem(path, what)
+
+
+def _marker(file: File, position: int, header: BatchHeader) -> EndMarker | None:
+    if not header.is_control:
+        return None
+    return read_end_marker(file.pread(position, header.size_bytes))
