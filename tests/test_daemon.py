@@ -284,6 +284,7 @@ def test_a_process_that_cannot_start_says_so_in_one_line(tmp_path: Path) -> None
     assert "photo.jpg" in err
 
 
+@pytest.mark.slow
 def test_the_daemon_imports_nothing_heavy_before_it_knows_that_it_will_run() -> None:
     heavy = ("anyio", "structlog", "sqlite3", "cramjam", "asyncio")
     code = f"import sys, godel.daemon; print([m for m in {heavy} if m in sys.modules])"

@@ -86,19 +86,23 @@ def create(
 
 
 async def hold(session: Session, member: Member, group: str, limit_ms: int | None) -> None:
-    """Be a member until the time is over, and tell of every round."""
+    """Be a member until so long after the first round, and tell of every round."""
+    await member.hold()
+    told = tell(session, member, group)
+    if session.is_for_people and limit_ms is None:
+        say("holding the membership; Ctrl-C leaves the group")
     with anyio.move_on_after(None if limit_ms is None else limit_ms / 1000):
-        told = 0
         while True:
+            await session.clock.sleep(CHECK_MS)
             await member.hold()
             if member.rounds != told:
-                told = member.rounds
-                session.rows(
-                    [membership(member, group)], "group", "member", "generation", "assigned"
-                )
-                if session.is_for_people and limit_ms is None:
-                    say("holding the membership; Ctrl-C leaves the group")
-            await session.clock.sleep(CHECK_MS)
+                told = tell(session, member, group)
+
+
+def tell(session: Session, member: Member, group: str) -> int:
+    """Which round of the group's life was told."""
+    session.rows([membership(member, group)], "group", "member", "generation", "assigned")
+    return member.rounds
 
 
 def membership(member: Member, group: str) -> dict[str, Any]:

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import godel
 from godel.config.broker import BrokerConfig
 
@@ -35,6 +37,7 @@ def test_what_is_shown_as_without_effect_is_read_nowhere() -> None:
     assert not idle & read
 
 
+@pytest.mark.slow
 def test_config_is_light_to_import() -> None:
     """No heavy relative of pydantic, no I/O: start-up is a feature."""
     script = "import sys, godel.config.sources; print(*sys.modules)"

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.anyio
 HISTORIES, STATES = (40, 260) if IS_FUZZ else (4, 60)
 
 
+@pytest.mark.slow
 async def test_a_power_cut_in_a_short_life_breaks_no_promise() -> None:
     await Enumeration(SEED, share=0.1).run(states=25)
 

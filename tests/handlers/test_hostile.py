@@ -122,6 +122,7 @@ class Conversation:
         raise AssertionError("never answered")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("api", APIS, ids=lambda api: api.name)
 @settings(max_examples=5, suppress_health_check=list(HealthCheck))
 @given(data=st.data())

@@ -395,6 +395,7 @@ def test_metadata_that_are_written_meanwhile_are_consistent(tmp_path: Path, time
     database.close()
 
 
+@pytest.mark.slow
 def test_metadata_that_never_keep_still_are_given_up(tmp_path: Path) -> None:
     source, target = tmp_path / "source", tmp_path / "target"
     database = held_database(source)

@@ -144,6 +144,7 @@ def test_repair_cuts_nothing_off_behind_a_missing_segment(
         assert client.list_offset("t", -1).offset == 120
 
 
+@pytest.mark.slow
 def test_kafkas_data_are_imported_and_verified(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

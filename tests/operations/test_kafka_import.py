@@ -233,6 +233,7 @@ def open_directory(files: MemoryFiles) -> DataDirectory:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.fuzz
 def test_a_power_cut_leaves_all_or_nothing(
     files: FaultyFiles, record_property: Callable[[str, object], None]

@@ -117,6 +117,7 @@ def test_all_the_windows_together_bound_what_is_given_at_once() -> None:
     assert made.most_at_once(KEY, "u", "d") is None
 
 
+@pytest.mark.slow
 def test_clients_without_number_do_not_fill_the_memory() -> None:
     made = quotas((entity(client_id=None), 1000.0))
     for number in range(MAX_RATES + 10):

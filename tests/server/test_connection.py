@@ -154,6 +154,7 @@ async def test_kept_requests_survive_the_reuse_of_the_receive_buffer(serve: Serv
     assert server.taken[-1] == 42
 
 
+@pytest.mark.slow
 async def test_reading_stops_while_too_much_is_kept(serve: Serve) -> None:
     server = await serve(read_ahead_bytes=10 * KEPT_FRAME_BYTES)
     client = await server.connect()
@@ -243,6 +244,7 @@ async def test_an_idle_connection_is_closed(serve: Serve) -> None:
     assert server.count("godel_connections_closed_total{reason=idle}") == 1
 
 
+@pytest.mark.slow
 async def test_a_negative_limit_lets_connections_be_idle_for_ever(serve: Serve) -> None:
     server = await serve(max_idle_ms=-1)
     client = await server.connect()

@@ -130,6 +130,7 @@ def test_a_damaged_index_is_mended_before_it_is_followed() -> None:
     assert sorted(again.aborted_transactions(0, END)) == sorted(ALL)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [None, 1, 2])
 def test_no_power_cut_shows_what_was_aborted(seed: int | None) -> None:
     count = FaultyFiles()

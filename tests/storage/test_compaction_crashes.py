@@ -70,6 +70,7 @@ def check_recovered(files: FaultyFiles, before: dict[str, str], *, end_offset: i
     assert table_of(again) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_unsynced_kept", [False, True])
 def test_a_power_cut_at_every_operation_loses_nothing(is_unsynced_kept: bool) -> None:
     assert LAST - FIRST > 60
@@ -83,6 +84,7 @@ def test_a_power_cut_at_every_operation_loses_nothing(is_unsynced_kept: bool) ->
         check_recovered(files.after_crash(randomness), before, end_offset=end_offset)
 
 
+@pytest.mark.slow
 def test_a_process_that_dies_at_every_operation_loses_nothing() -> None:
     """The disk keeps what was written, synced or not; the next open may trust a clean stop."""
     for crash_at in range(FIRST + 1, LAST + 2):
@@ -97,6 +99,7 @@ def test_a_process_that_dies_at_every_operation_loses_nothing() -> None:
         assert again.end_offset == end_offset
 
 
+@pytest.mark.slow
 def test_an_error_at_every_operation_leaves_the_log_readable() -> None:
     for number in range(FIRST + 1, LAST + 1):
         code = errno.EIO if number % 2 else errno.ENOSPC

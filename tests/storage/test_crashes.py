@@ -147,12 +147,14 @@ def count_operations() -> int:
     return files.operations
 
 
+@pytest.mark.slow
 def test_a_crash_before_every_operation_keeps_what_was_promised() -> None:
     for crash_at in range(1, count_operations() + 1):
         files, promises = crash(crash_at)
         check_promises(files.after_crash(), promises)
 
 
+@pytest.mark.slow
 def test_whatever_part_of_the_unsynced_survives_the_log_is_whole() -> None:
     for crash_at in range(1, count_operations() + 1, 2):
         files, promises = crash(crash_at)

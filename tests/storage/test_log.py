@@ -172,6 +172,7 @@ def test_what_a_full_disk_tore_is_cut_off_by_the_next_start() -> None:
     assert says_own_offset(read_records(log), 0, 3)
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_full_at_any_operation_fences_nothing_but_a_failed_sync() -> None:
     """Rolling, indexes, snapshots, epochs, retention, checkpoints: each is tried again later."""
 

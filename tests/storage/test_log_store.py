@@ -321,6 +321,7 @@ async def test_an_empty_log_that_was_stopped_is_durable_when_it_is_written_to_la
     assert store.open(PARTITION, TOPIC_ID, config).end_offset == 1
 
 
+@pytest.mark.slow
 async def test_many_logs_are_synced_together_at_the_stop(tmp_path: Path) -> None:
     files, config = RealFiles(max_open=100), topic_config(BrokerConfig(), {})
     clock, randomness, flusher = ManualClock(NOW_MS), Randomness(1), Flusher(files)

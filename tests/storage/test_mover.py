@@ -25,6 +25,7 @@ CONFIG = topic_config(BrokerConfig(), {"segment.bytes": "1048576"})
 PARTITIONS = [TopicPartition("t", number) for number in range(3)]
 
 
+@pytest.mark.slow
 async def test_partitions_move_one_after_the_other_on_real_files(tmp_path: Path) -> None:
     files, randomness = RealFiles(), Randomness(1)
     flusher = Flusher(files)

@@ -64,6 +64,7 @@ async def run(
     return {one.partition.partition: one for one in done}
 
 
+@pytest.mark.slow
 async def test_every_log_is_recovered_in_worker_threads(tmp_path: Path) -> None:
     files = RealFiles()
     folders = [join(str(tmp_path), f"t-{number}") for number in range(2 * LOGS_AT_ONCE)]
