@@ -27,6 +27,7 @@ VERBS = {
     "consume": "godel.cli.consume",
     "commit": "godel.cli.commit",
     "api": "godel.cli.api",
+    "doctor": "godel.cli.doctor",
 }
 """Commands that stand alone, and the module whose `app` has just that one."""
 
