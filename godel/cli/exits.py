@@ -4,7 +4,7 @@
 1    the cluster refused, or some of what was asked for failed
 2    the command line or the profile file is wrong
 3    no broker was reached, or none answered in time
-4    a topic, group, partition, broker or setting of that name does not exist
+4    a topic, group, partition, broker, setting or file of that name does not exist
 130  interrupted (Ctrl-C)
 141  whoever read the output went away (as SIGPIPE would)
 """
@@ -94,6 +94,10 @@ def explained(error: Exception) -> tuple[str, str | None, Status]:
         return str(error), None, Status.WRONG_USAGE
     if isinstance(error, UnsupportedApi | EncodeError | CorruptBatch):
         return str(error), None, Status.FAILED
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename else ""
+        status = Status.NOT_FOUND if isinstance(error, FileNotFoundError) else Status.FAILED
+        return f"{where}{error.strerror.lower()}", None, status
     text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     return text, "--debug shows where", Status.FAILED
 

@@ -27,6 +27,8 @@ VERBS = {
     "consume": "godel.cli.consume",
     "commit": "godel.cli.commit",
     "api": "godel.cli.api",
+    "export": "godel.cli.exporting",
+    "import": "godel.cli.importing",
     "doctor": "godel.cli.doctor",
 }
 """Commands that stand alone, and the module whose `app` has just that one."""

@@ -17,12 +17,18 @@ QUIET_MS = 500
 class Progress(Protocol):
     """What a command tells how far it is."""
 
+    def expect(self, records: int) -> None:
+        """So many in the end: for a bar."""
+
     def update(self, records: int, size_bytes: int) -> None:
         """So many in all, up to now."""
 
 
 class Silent:
     """Progress where nobody looks."""
+
+    def expect(self, records: int) -> None:
+        pass
 
     def update(self, records: int, size_bytes: int) -> None:
         pass
@@ -31,19 +37,26 @@ class Silent:
 class Moving:
     """Progress on a terminal."""
 
-    def __init__(self, what: str, total: int | None, clock: Clock) -> None:
+    def __init__(self, what: str, clock: Clock) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+        from rich.progress import BarColumn, TaskProgressColumn, TextColumn
         from rich.progress import Progress as Bar
 
-        columns = [TextColumn(what), TextColumn("{task.fields[done]}")]
-        if total:
-            columns += [BarColumn(), MofNCompleteColumn()]  # type: ignore[list-item]  # rich's base class is not public
-        self.bar = Bar(*columns, console=Console(stderr=True), transient=True)
-        self.task = self.bar.add_task(what, total=total, done="")
+        self.bar = Bar(
+            TextColumn(what),
+            TextColumn("{task.fields[done]}"),
+            BarColumn(bar_width=30),
+            TaskProgressColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self.task = self.bar.add_task(what, total=None, done="")
         self._clock = clock
         self._began_ms = clock.monotonic_ms()
         self._is_shown = False
+
+    def expect(self, records: int) -> None:
+        self.bar.update(self.task, total=records)
 
     def update(self, records: int, size_bytes: int) -> None:
         elapsed_ms = self._clock.monotonic_ms() - self._began_ms
@@ -62,12 +75,12 @@ class Moving:
 
 
 @contextmanager
-def progress(what: str, *, clock: Clock, total: int | None = None) -> Iterator[Progress]:
-    """Progress of something, with a bar where the total is known."""
+def progress(what: str, *, clock: Clock) -> Iterator[Progress]:
+    """Progress of something, with a share of the whole once that is known."""
     if not sys.stderr.isatty():
         yield Silent()
         return
-    moving = Moving(what, total, clock)
+    moving = Moving(what, clock)
     try:
         yield moving
     finally:

@@ -67,4 +67,8 @@ def format_duration(duration_ms: float) -> str:
         return f"{duration_ms:.2f} ms" if duration_ms < 10 else f"{duration_ms:.0f} ms"
     if duration_ms < 120_000:
         return f"{duration_ms / 1_000:.1f} s"
-    return f"{duration_ms / 60_000:.1f} min"
+    if duration_ms < 7_200_000:
+        return f"{duration_ms / 60_000:.1f} min"
+    if duration_ms < 172_800_000:
+        return f"{duration_ms / 3_600_000:.1f} h"
+    return f"{duration_ms / 86_400_000:.1f} days"

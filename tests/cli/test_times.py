@@ -46,7 +46,14 @@ def test_times_are_shown_in_utc() -> None:
 
 @pytest.mark.parametrize(
     ("duration_ms", "text"),
-    [(0.5, "0.50 ms"), (12, "12 ms"), (1500, "1.5 s"), (120_000, "2.0 min")],
+    [
+        (0.5, "0.50 ms"),
+        (12, "12 ms"),
+        (1500, "1.5 s"),
+        (120_000, "2.0 min"),
+        (7.2e6, "2.0 h"),
+        (6.048e8, "7.0 days"),
+    ],
 )
 def test_durations_are_shown_in_one_unit(duration_ms: float, text: str) -> None:
     assert format_duration(duration_ms) == text

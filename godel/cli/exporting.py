@@ -1,0 +1,172 @@
+"""`godel export`: the records of a topic into a file."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, BinaryIO
+
+import typer
+
+from godel.cli.completion import topic_names
+from godel.cli.exits import Refused, Status
+from godel.cli.output import say, show_value, size
+from godel.cli.progress import Progress, progress
+from godel.cli.record_files import Form, Survey, heading, survey, written
+from godel.cli.session import Session, command
+from godel.client.cluster import Cluster
+from godel.client.fetching import Reader
+from godel.client.offsets import spans
+from godel.client.topics import named_topics
+from godel.types import TopicPartition
+
+app = typer.Typer()
+
+STDOUT = "-"
+SUFFIX = ".batches"
+
+FormOption = Annotated[
+    Form | None,
+    typer.Option(
+        "--as",
+        show_default=False,
+        help="JSON lines, or batches as they are in the log. Without it the name of the file "
+        f"decides: batches where it ends with {SUFFIX}.",
+    ),
+]
+
+
+@command(
+    app,
+    "export",
+    "godel export flights flights.jsonl",
+    "godel export flights flights.batches",
+    "godel export flights flights.batches --resume",
+    "godel export flights | gzip > flights.jsonl.gz",
+)
+def export(
+    session: Session,
+    topic: Annotated[str, typer.Argument(help="A topic.", autocompletion=topic_names)],
+    file: Annotated[
+        str, typer.Argument(metavar="[FILE]", help="Where to; - is standard output.")
+    ] = STDOUT,
+    *,
+    form: FormOption = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a file that is there already.")
+    ] = False,
+) -> None:
+    """Write the records of a topic to a file, up to where its partitions end now.
+
+    The file says how far it is: after an interruption --resume completes it, and later adds what
+    has come since. Records of aborted transactions are left out. `godel import` reads both forms.
+    """
+    chosen = form or (Form.BATCHES if file.endswith(SUFFIX) else Form.JSON)
+    before = Survey(chosen)
+    if file != STDOUT:
+        with progress(f"checking {file}", clock=session.clock) as shown:
+            before = beginning(Path(file), topic, chosen, resume=resume, shown=shown)
+    with target(file, before) as out, progress(f"exporting {topic}", clock=session.clock) as shown:
+        export = Export(chosen, out, shown)
+        try:
+            session.run(lambda cluster: export.run(cluster, topic, before))
+        except KeyboardInterrupt:
+            if file != STDOUT:
+                say(f"interrupted after {export.records:,} records: --resume goes on from here")
+            raise
+    if file != STDOUT and not session.is_for_people:
+        show_value(session.format, export.summary(topic, file))
+    else:
+        say(f"exported {export.records:,} records of {topic} ({size(export.size_bytes)})")
+
+
+def beginning(path: Path, topic: str, form: Form, *, resume: bool, shown: Progress) -> Survey:
+    """What there is already of a file to be written."""
+    if not path.exists():
+        return Survey(form)
+    if not resume:
+        raise Refused(
+            f"{path} exists already", hint="--resume goes on with it", status=Status.FAILED
+        )
+    found = survey(path, shown)
+    if found.topic is None:
+        return Survey(form)
+    if (found.topic, found.form) != (topic, form):
+        raise Refused(f"{path} has {found.topic} as {found.form}, not {topic} as {form}")
+    return found
+
+
+@contextmanager
+def target(name: str, before: Survey) -> Iterator[BinaryIO]:
+    """Standard output, or a file that is written on from its last whole entry and then synced."""
+    if name == STDOUT:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    with Path(name).open("ab") as file:
+        file.truncate(before.end)
+        try:
+            yield file
+        except BaseException:
+            file.flush()
+            if not os.fstat(file.fileno()).st_size:
+                Path(name).unlink()  # nothing is in it to go on with
+            raise
+        finally:
+            file.flush()
+            os.fsync(file.fileno())
+
+
+class Export:
+    """Writes a topic out. Owns how much that was."""
+
+    def __init__(self, form: Form, out: BinaryIO, shown: Progress) -> None:
+        self.records = 0
+        self.size_bytes = 0
+        self._form = form
+        self._out = out
+        self._shown = shown
+
+    async def run(self, cluster: Cluster, name: str, before: Survey) -> None:
+        (topic,) = await named_topics(cluster, [name])
+        if before.topic is None:
+            self._write(0, heading(self._form, name, len(topic.partitions)))
+        there = await spans(cluster, topic.indexes(), committed_only=True)
+        starts, ends = {}, {}
+        for where, span in there.items():
+            start = max(before.positions.get(where.partition, 0), span.start)
+            if start > span.end:
+                raise Refused(
+                    f"the file has {where} up to {start}, where the topic ends at {span.end}",
+                    hint="is it another topic of the same name? Export it to a new file",
+                )
+            if start < span.end:
+                starts[where], ends[where] = start, span.end
+        self._shown.expect(sum(ends[each] - starts[each] for each in ends))
+        await self._read(Reader(cluster, starts, committed_only=True), ends)
+
+    async def _read(self, reader: Reader, ends: dict[TopicPartition, int]) -> None:
+        """Up to the ends. Where nothing comes and nothing moves, compaction has left nothing."""
+        while reader.positions:
+            before = dict(reader.positions)
+            batches = await reader.poll()
+            for batch in batches:
+                if batch.header.base_offset < ends[batch.partition]:
+                    self._write(*written(self._form, batch))
+                    self._shown.update(self.records, self.size_bytes)
+            if not batches and reader.positions == before:
+                return
+            for where, position in before.items():
+                if reader.positions.get(where, position) >= ends[where]:
+                    del reader.positions[where]
+
+    def _write(self, count: int, raw: bytes) -> None:
+        self._out.write(raw)
+        self.records += count
+        self.size_bytes += len(raw)
+
+    def summary(self, topic: str, file: str) -> dict[str, object]:
+        return {"topic": topic, "file": file, "records": self.records, "bytes": self.size_bytes}
