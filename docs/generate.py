@@ -1,8 +1,9 @@
 """Writes the pages of docs/ that follow from the code: `make docs`.
 
 `--check` writes nothing and fails when a page is stale or missing (`make test` runs it). The table
-of APIs comes from `godel.handlers`, the settings from `godel.config`, deviations from Kafka from
-what follows "Deviation:" in a paragraph of the handlers' docstrings.
+of APIs comes from `godel.handlers`, the settings from `godel.config`, the metrics from
+`godel.metrics`, deviations from Kafka from what follows "Deviation:" in a paragraph of the
+handlers' docstrings.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from kafka_apis import KAFKA_APIS, KAFKA_RELEASE
 
 from godel.config import BrokerConfig, GroupConfig, Setting, TopicConfig, ValueType
 from godel.handlers import APIS
+from godel.metrics import TIME_BOUNDS_MS, Declared, Metrics
 from godel.protocol.api import Api
 
 DOCS = Path(__file__).resolve().parent
@@ -45,6 +47,7 @@ def pages() -> dict[str, str]:
     return {
         "generated/apis.md": apis_page(APIS),
         "generated/configs.md": configs_page(),
+        "generated/metrics.md": metrics_page(Metrics().families()),
         "compatibility.md": compatibility_page(APIS, read("deviations.md")),
     }
 
@@ -230,6 +233,35 @@ def bounds(setting: Setting) -> str:
             return f"<= {maximum}"
         case minimum, maximum:
             return f"{minimum} to {maximum}"
+
+
+# --- metrics -------------------------------------------------------------------------------------
+
+
+def metrics_page(families: Iterable[Declared]) -> str:
+    rows = [
+        (
+            f"`{family.name}`",
+            family.kind,
+            family.unit,
+            ", ".join(f"`{label}`" for label in family.labels),
+            family.doc,
+        )
+        for family in families
+    ]
+    bounds = ", ".join(f"{bound:g}" for bound in TIME_BOUNDS_MS)
+    return page(
+        "Metrics",
+        "What `/metrics` shows on the address that `metrics.listener` names, from the declarations "
+        "in `godel/metrics.py`. Names with `kafka_` are those under which Prometheus' JMX exporter "
+        "shows the same of Apache Kafka (of groups: kafka_exporter); `godel_` begins what Kafka "
+        "does not have. Besides these there are `process_cpu_seconds_total`, "
+        "`process_resident_memory_bytes` and the other usual ones of a process.",
+        table(("metric", "kind", "unit", "labels", "what"), rows),
+        f"Histograms have the buckets {bounds} ms.",
+        "A metric has at most 10,000 series in an answer; one that has more, or that cannot be "
+        "read within two seconds, is named by `godel_metrics_series_left_out`.",
+    )
 
 
 # --- Markdown ------------------------------------------------------------------------------------

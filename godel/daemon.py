@@ -183,6 +183,7 @@ async def serve(config: BrokerConfig, log: FilteringBoundLogger) -> None:
                 node_id=config.node_id,
                 cluster_id=given.directories.cluster_id,
                 acks_all="page cache" if config.write_caching else "synced to disk",
+                metrics=f"http://{node.monitor}/metrics" if node.monitor else "off",
             )
             if node.endpoint.host != node.listens_on.host and not config.advertised_listeners:
                 log.warning(

@@ -1,13 +1,28 @@
-"""What the broker counts, each thing declared once: name, one sentence, label names.
+"""What can be read off a broker, each thing declared once: name, kind, unit, sentence, labels.
 
-An instance belongs to one broker; nothing here is global. A counter is a plain integer behind
-`add`, cheap enough for the path of every request. `snapshot` reads all of them at once.
+An instance belongs to one broker; nothing here is global. Counters and histograms are plain numbers
+behind `add` and `observe`, cheap enough for the path of every request. What the broker knows anyhow
+(sizes, offsets, lag) is a `Reading`: nothing is kept, it is read when somebody asks.
+
+Names that begin with kafka_ are those under which Prometheus' JMX exporter shows the same thing of
+Apache Kafka (groups: kafka_exporter), units included. What Kafka does not have begins with godel_.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Generic, TypeVar
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator
+from typing import Generic, NamedTuple, TypeAlias, TypeVar
+
+TIME_BOUNDS_MS = (
+    0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 50.0,
+    100.0, 250.0, 500.0, 1_000.0, 2_500.0, 5_000.0, 10_000.0, 30_000.0,
+)  # fmt: skip
+"""The upper bounds of the buckets of every histogram; one more is above the last."""
+
+Labels: TypeAlias = tuple[str, ...]
+Row: TypeAlias = tuple[Labels, float]
+"""The value of one series, by its label values."""
 
 
 class Counter:
@@ -37,29 +52,58 @@ class Gauge:
         self.value = value
 
 
-Series = TypeVar("Series", Counter, Gauge)
+class Histogram:
+    """How often a duration fell between two of the bounds, and the sum of all."""
+
+    __slots__ = ("counts", "sum_ms")
+
+    def __init__(self) -> None:
+        self.counts = [0] * (len(TIME_BOUNDS_MS) + 1)
+        self.sum_ms = 0.0
+
+    @property
+    def value(self) -> int:
+        """How many there were."""
+        return sum(self.counts)
+
+    def observe(self, took_ms: float) -> None:
+        self.counts[bisect_left(TIME_BOUNDS_MS, took_ms)] += 1
+        self.sum_ms += took_ms
 
 
-class Family(Generic[Series]):
+class Declared:
+    """What is said of a metric, once."""
+
+    __slots__ = ("doc", "kind", "labels", "name", "unit")
+
+    def __init__(self, kind: str, name: str, doc: str, *, labels: Labels, unit: str) -> None:
+        self.kind = kind
+        """counter, gauge or histogram: Prometheus' word."""
+        self.name = name
+        self.doc = doc
+        self.labels = labels
+        self.unit = unit
+        """ms, bytes; empty where things are counted."""
+
+
+Series = TypeVar("Series", Counter, Gauge, Histogram)
+
+
+class Family(Declared, Generic[Series]):
     """All series of one name: one for each combination of label values seen so far.
 
     Label values come from closed sets (APIs, error codes, reasons), never from a client's text:
     so the number of series is bounded.
     """
 
-    __slots__ = ("_series", "_type", "doc", "labels", "name")
+    __slots__ = ("_series", "_type")
 
-    def __init__(self, kind: type[Series], name: str, doc: str, labels: tuple[str, ...]) -> None:
-        self.name = name
-        self.doc = doc
-        self.labels = labels
-        self._type: type[Series] = kind
-        self._series: dict[tuple[str, ...], Series] = {}
-
-    @property
-    def kind(self) -> str:
-        """Prometheus' word for it."""
-        return "counter" if self._type is Counter else "gauge"
+    def __init__(
+        self, series: type[Series], name: str, doc: str, *, labels: Labels = (), unit: str = ""
+    ) -> None:
+        super().__init__(series.__name__.lower(), name, doc, labels=labels, unit=unit)
+        self._type: type[Series] = series
+        self._series: dict[Labels, Series] = {}
 
     def of(self, *values: str) -> Series:
         """The series with these label values; look it up once where it is used often."""
@@ -70,104 +114,319 @@ class Family(Generic[Series]):
             series = self._series[values] = self._type()
         return series
 
-    def __iter__(self) -> Iterator[tuple[tuple[str, ...], int]]:
-        return ((values, series.value) for values, series in self._series.items())
+    def items(self) -> Iterable[tuple[Labels, Series]]:
+        return list(self._series.items())
+
+    def rows(self) -> Iterator[Row]:
+        """Every series; a histogram by how much it has counted."""
+        return ((values, series.value) for values, series in self.items())
+
+
+class Reading(Declared):
+    """A family that keeps nothing: `rows` reads it. Whoever knows the values sets `rows`."""
+
+    __slots__ = ("rows",)
+
+    def __init__(
+        self, kind: str, name: str, doc: str, *, labels: Labels = (), unit: str = ""
+    ) -> None:
+        super().__init__(kind, name, doc, labels=labels, unit=unit)
+        self.rows: Callable[[], Iterator[Row]] = lambda: iter(())
+
+
+AnyFamily: TypeAlias = Family[Counter] | Family[Gauge] | Family[Histogram] | Reading
+
+
+class Stages(NamedTuple):
+    """How long requests of one API took, by stage."""
+
+    queue: Histogram
+    local: Histogram
+    remote: Histogram
+    total: Histogram
 
 
 class Metrics:
     """Every metric of one broker."""
 
     def __init__(self) -> None:
-        self._families: dict[str, Family[Counter] | Family[Gauge]] = {}
+        self._families: dict[str, AnyFamily] = {}
+        self._declare_requests()
+        self._declare_request_times()
+        self._declare_connections()
+        self._declare_quotas()
+        self._declare_topics()
+        self._declare_logs()
+        self._declare_groups()
+        self._declare_broker()
 
+    def _declare_requests(self) -> None:
         self.requests = self._counters(
-            "godel_requests_total", "Requests taken from clients.", "api"
+            "kafka_network_requestmetrics_requests_total",
+            "Requests taken from clients.",
+            labels=("request", "version"),
         )
         self.request_errors = self._counters(
-            "godel_request_errors_total",
-            "Requests answered with an error at the top level or refused as a whole.",
-            "api",
-            "error",
+            "kafka_network_requestmetrics_errors_total",
+            "Error codes in answers, wherever they stand; a request may be answered with several.",
+            labels=("request", "error"),
         )
         self.requests_waiting = self._gauge(
             "godel_requests_waiting", "Requests whose answer waits for something to happen."
         )
         self.request_memory_bytes = self._gauge(
-            "godel_request_memory_bytes",
+            "kafka_network_socketserver_memorypoolused",
             "Bytes of requests that are being received, queued or waited for.",
+            unit="bytes",
+        )
+        self.slow_requests = self._counters(
+            "godel_slow_requests_total",
+            "Requests that took longer than slow.request.log.ms.",
+            labels=("request",),
         )
         self.bugs = self._counter(
-            "godel_bugs_total", "Requests that met an error which the broker did not foresee."
+            "godel_bugs_total", "Errors that the broker did not foresee; its log has each."
         )
+
+    def _declare_request_times(self) -> None:
+        self._queue_times = self._histograms(
+            "kafka_network_requestmetrics_requestqueuetimems",
+            "From when a request was read until it was taken up.",
+            labels=("request",),
+        )
+        self._local_times = self._histograms(
+            "kafka_network_requestmetrics_localtimems",
+            "How long a request kept the event loop: decoding, handling and encoding.",
+            labels=("request",),
+        )
+        self._remote_times = self._histograms(
+            "kafka_network_requestmetrics_remotetimems",
+            "How long a request waited, for records, members or the disk; only those that did.",
+            labels=("request",),
+        )
+        self._total_times = self._histograms(
+            "kafka_network_requestmetrics_totaltimems",
+            "From when a request was read until its answer was handed to the connection.",
+            labels=("request",),
+        )
+
+    def stages(self, api: str) -> Stages:
+        """The histograms of an API."""
+        return Stages(
+            self._queue_times.of(api),
+            self._local_times.of(api),
+            self._remote_times.of(api),
+            self._total_times.of(api),
+        )
+
+    def _declare_connections(self) -> None:
         self.bytes_received = self._counter(
-            "godel_bytes_received_total", "Bytes read from client connections."
+            "kafka_server_socket_server_metrics_incoming_byte_total",
+            "Bytes read from client connections.",
+            unit="bytes",
         )
         self.bytes_sent = self._counter(
-            "godel_bytes_sent_total", "Bytes handed to client connections for sending."
+            "kafka_server_socket_server_metrics_outgoing_byte_total",
+            "Bytes handed to client connections for sending.",
+            unit="bytes",
         )
-        self.connections = self._gauge("godel_connections", "Client connections that are open.")
+        self.connections = self._gauge(
+            "kafka_server_socket_server_metrics_connection_count",
+            "Client connections that are open.",
+        )
         self.connections_accepted = self._counter(
-            "godel_connections_accepted_total", "Client connections that were let in."
+            "kafka_server_socket_server_metrics_connection_creation_total",
+            "Client connections that were let in.",
+        )
+        self.connections_closed = self._counters(
+            "kafka_server_socket_server_metrics_connection_close_total",
+            "Client connections that ended, by cause.",
+            labels=("reason",),
         )
         self.connections_refused = self._counters(
             "godel_connections_refused_total",
             "Client connections closed at once because a limit was reached.",
-            "limit",
-        )
-        self.connections_closed = self._counters(
-            "godel_connections_closed_total", "Client connections that ended, by cause.", "reason"
+            labels=("limit",),
         )
         self.frames_oversized = self._counter(
             "godel_frames_oversized_total",
             "Requests refused because their size was negative or above the limit.",
         )
+        self.reading_paused = self._counters(
+            "godel_reading_paused_total",
+            "Times that reading from a connection was paused to bound memory.",
+            labels=("cause",),
+        )
+
+    def _declare_quotas(self) -> None:
+        self.throttled = self._counters(
+            "godel_throttled_total",
+            "Requests that were above a client quota.",
+            labels=("quota",),
+        )
+        self.throttle_ms = self._counters(
+            "godel_throttle_ms_total",
+            "How long clients were told to wait because of a quota.",
+            labels=("quota",),
+            unit="ms",
+        )
+
+    def _declare_topics(self) -> None:
+        self.messages_in = self._counter_reading(
+            "kafka_server_brokertopicmetrics_messagesin_total",
+            "Records appended.",
+            labels=("topic",),
+        )
+        self.batches_in = self._counter_reading(
+            "godel_topic_batches_in_total", "Record batches appended.", labels=("topic",)
+        )
+        self.bytes_in = self._counter_reading(
+            "kafka_server_brokertopicmetrics_bytesin_total",
+            "Bytes of record batches appended, as stored.",
+            labels=("topic",),
+            unit="bytes",
+        )
+        self.bytes_out = self._counter_reading(
+            "kafka_server_brokertopicmetrics_bytesout_total",
+            "Bytes of record batches given to consumers.",
+            labels=("topic",),
+            unit="bytes",
+        )
         self.corrupt_reads = self._counter(
             "godel_corrupt_reads_total",
             "Partitions of Fetch requests that met a damaged batch: CORRUPT_MESSAGE.",
         )
+        self.topic_count = self._reading(
+            "kafka_controller_kafkacontroller_globaltopiccount", "Topics, internal ones included."
+        )
+        self.partition_count = self._reading(
+            "kafka_server_replicamanager_partitioncount", "Partitions on this broker."
+        )
+        self.offline_partitions = self._reading(
+            "kafka_server_replicamanager_offlinereplicacount",
+            "Partitions that cannot be served because their data directory has failed.",
+        )
+
+    def _declare_logs(self) -> None:
+        partition = ("topic", "partition")
+        self.log_size_bytes = self._reading(
+            "kafka_log_log_size", "Bytes of a partition's log.", labels=partition, unit="bytes"
+        )
+        self.log_start_offset = self._reading(
+            "kafka_log_log_logstartoffset", "The first offset of a partition.", labels=partition
+        )
+        self.log_end_offset = self._reading(
+            "kafka_log_log_logendoffset",
+            "The offset that a partition's next record gets.",
+            labels=partition,
+        )
+        self.sync_times = self._histogram(
+            "kafka_log_logflushstats_logflushrateandtimems",
+            "How long it took to sync a partition's files to disk.",
+        )
         self.compactions = self._counters(
             "godel_compactions_total",
             "Compactions of partitions; one that failed leaves its partition out until restart.",
-            "outcome",
+            labels=("outcome",),
         )
-        self.reading_paused = self._counters(
-            "godel_reading_paused_total",
-            "Times that reading from a connection was paused to bound memory.",
-            "cause",
+        self.offline_directories = self._reading(
+            "kafka_log_logmanager_offlinelogdirectorycount", "Data directories that have failed."
         )
-        self._declare_quotas()
-
-    def _declare_quotas(self) -> None:
-        self.throttled = self._counters(
-            "godel_throttled_total", "Requests that were above a client quota.", "quota"
+        self.volume_total_bytes = self._reading(
+            "godel_log_directory_total_bytes",
+            "The size of the volume that a data directory is on.",
+            labels=("logdirectory",),
+            unit="bytes",
         )
-        self.throttle_ms = self._counters(
-            "godel_throttle_ms_total",
-            "Milliseconds for which clients were told to wait because of a quota.",
-            "quota",
+        self.volume_usable_bytes = self._reading(
+            "godel_log_directory_usable_bytes",
+            "How much of a data directory's volume may still be used.",
+            labels=("logdirectory",),
+            unit="bytes",
         )
 
-    def _counter(self, name: str, doc: str) -> Counter:
-        return self._counters(name, doc).of()
+    def _declare_groups(self) -> None:
+        self.groups = self._reading(
+            "kafka_coordinator_group_groupmetadatamanager_numgroups", "Groups coordinated here."
+        )
+        of_group = ("consumergroup", "topic", "partition")
+        self.group_offset = self._reading(
+            "kafka_consumergroup_current_offset", "What a group has committed.", labels=of_group
+        )
+        self.group_lag = self._reading(
+            "kafka_consumergroup_lag",
+            "How many offsets that a group may read lie behind the one it has committed.",
+            labels=of_group,
+        )
 
-    def _gauge(self, name: str, doc: str) -> Gauge:
-        family = Family(Gauge, name, doc, ())
-        self._families[name] = family
-        return family.of()
+    def _declare_broker(self) -> None:
+        self.event_loop_lag = self._histogram(
+            "godel_event_loop_lag_ms", "How late a timer of the event loop is, tried every second."
+        )
+        self.active_controllers = self._reading(
+            "kafka_controller_kafkacontroller_activecontrollercount",
+            "1: this broker is its own controller.",
+        )
+        self.build = self._reading(
+            "godel_build", "1; the labels say what is running.", labels=("version", "node_id")
+        )
+        self.fetch_sessions = self._reading(
+            "kafka_server_fetchsessioncache_numincrementalfetchsessions", "Fetch sessions kept."
+        )
+        self.left_out = self._reading(
+            "godel_metrics_series_left_out",
+            "1 for each metric that has more series than an answer may have, or is slow to read.",
+            labels=("metric",),
+        )
 
-    def _counters(self, name: str, doc: str, *labels: str) -> Family[Counter]:
-        family = Family(Counter, name, doc, labels)
+    def _counter(self, name: str, doc: str, *, unit: str = "") -> Counter:
+        return self._counters(name, doc, unit=unit).of()
+
+    def _gauge(self, name: str, doc: str, *, unit: str = "") -> Gauge:
+        return self._gauges(name, doc, unit=unit).of()
+
+    def _histogram(self, name: str, doc: str) -> Histogram:
+        return self._histograms(name, doc).of()
+
+    def _counters(
+        self, name: str, doc: str, *, labels: Labels = (), unit: str = ""
+    ) -> Family[Counter]:
+        family = Family(Counter, name, doc, labels=labels, unit=unit)
         self._families[name] = family
         return family
 
-    def families(self) -> list[Family[Counter] | Family[Gauge]]:
+    def _gauges(self, name: str, doc: str, *, labels: Labels = (), unit: str = "") -> Family[Gauge]:
+        family = Family(Gauge, name, doc, labels=labels, unit=unit)
+        self._families[name] = family
+        return family
+
+    def _histograms(self, name: str, doc: str, *, labels: Labels = ()) -> Family[Histogram]:
+        family = Family(Histogram, name, doc, labels=labels, unit="ms")
+        self._families[name] = family
+        return family
+
+    def _reading(self, name: str, doc: str, *, labels: Labels = (), unit: str = "") -> Reading:
+        return self._read("gauge", name, doc, labels=labels, unit=unit)
+
+    def _counter_reading(
+        self, name: str, doc: str, *, labels: Labels = (), unit: str = ""
+    ) -> Reading:
+        return self._read("counter", name, doc, labels=labels, unit=unit)
+
+    def _read(self, kind: str, name: str, doc: str, *, labels: Labels, unit: str) -> Reading:
+        family = Reading(kind, name, doc, labels=labels, unit=unit)
+        self._families[name] = family
+        return family
+
+    def families(self) -> list[AnyFamily]:
+        """In order of declaration."""
         return list(self._families.values())
 
-    def snapshot(self) -> dict[str, int]:
-        """Every series by its name and labels, as in `godel_requests_total{api=Fetch}`."""
-        values: dict[str, int] = {}
+    def snapshot(self) -> dict[str, float]:
+        """Every series by its name and labels, as in `godel_throttled_total{quota=...}`."""
+        values: dict[str, float] = {}
         for family in self._families.values():
-            for labels, value in family:
+            for labels, value in family.rows():
                 pairs = ",".join(
                     f"{name}={text}" for name, text in zip(family.labels, labels, strict=True)
                 )

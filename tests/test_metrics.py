@@ -1,44 +1,63 @@
-"""Metrics: declared once, counted by plain integers, read all at once."""
+"""Metrics: declared once, counted by plain numbers, read all at once."""
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from godel.metrics import Metrics
+from godel.metrics import TIME_BOUNDS_MS, Histogram, Metrics
 
 
 def test_a_snapshot_names_every_series_with_its_labels() -> None:
     metrics = Metrics()
-    metrics.requests.of("Fetch").add()
-    metrics.requests.of("Fetch").add(2)
-    metrics.request_errors.of("Fetch", "NOT_LEADER_OR_FOLLOWER").add()
-    metrics.bytes_received.add(10)
-    metrics.connections.add(3)
-    metrics.connections.add(-1)
+    metrics.requests.of("Fetch", "12").add()
+    metrics.requests.of("Fetch", "12").add(2)
+    metrics.throttled.of("producer_byte_rate").add()
+    metrics.bugs.add(10)
+    metrics.requests_waiting.add(3)
+    metrics.requests_waiting.add(-1)
+    metrics.topic_count.rows = lambda: iter([((), 7)])
+    metrics.sync_times.observe(1.5)
     snapshot = metrics.snapshot()
-    assert snapshot["godel_requests_total{api=Fetch}"] == 3
-    assert snapshot["godel_request_errors_total{api=Fetch,error=NOT_LEADER_OR_FOLLOWER}"] == 1
-    assert snapshot["godel_bytes_received_total"] == 10
-    assert snapshot["godel_connections"] == 2
+    requests = "kafka_network_requestmetrics_requests_total{request=Fetch,version=12}"
+    assert snapshot[requests] == 3
+    assert snapshot["godel_throttled_total{quota=producer_byte_rate}"] == 1
+    assert snapshot["godel_bugs_total"] == 10
+    assert snapshot["godel_requests_waiting"] == 2
+    assert snapshot["kafka_controller_kafkacontroller_globaltopiccount"] == 7
+    assert snapshot["kafka_log_logflushstats_logflushrateandtimems"] == 1
 
 
 def test_a_series_is_made_once() -> None:
     metrics = Metrics()
-    assert metrics.requests.of("Fetch") is metrics.requests.of("Fetch")
+    assert metrics.throttled.of("a") is metrics.throttled.of("a")
     with pytest.raises(ValueError, match="has the labels"):
-        metrics.requests.of("Fetch", "extra")
+        metrics.throttled.of("a", "extra")
+
+
+def test_a_duration_falls_into_the_bucket_of_the_next_bound() -> None:
+    histogram = Histogram()
+    for took_ms in (0.0, TIME_BOUNDS_MS[0], TIME_BOUNDS_MS[0] + 0.001, 1e9):
+        histogram.observe(took_ms)
+    assert histogram.counts[:2] == [2, 1]
+    assert histogram.counts[-1] == 1
+    assert histogram.value == 4
+    assert histogram.sum_ms == pytest.approx(1e9 + 0.101)
 
 
 def test_brokers_in_one_process_share_nothing() -> None:
     first, second = Metrics(), Metrics()
     first.bugs.add()
-    assert second.bugs.value == 0
+    first.sync_times.observe(1)
+    assert second.bugs.value == second.sync_times.value == 0
 
 
-def test_every_metric_has_a_name_of_ours_and_a_sentence() -> None:
+def test_every_metric_has_a_name_that_is_kafkas_or_ours_and_a_sentence() -> None:
     families = Metrics().families()
     assert len({family.name for family in families}) == len(families)
     for family in families:
-        assert family.name.startswith("godel_")
+        assert re.fullmatch(r"(kafka|godel)_[a-z0-9_]+", family.name)
         assert family.doc.endswith(".")
         assert (family.kind == "counter") == family.name.endswith("_total")
+        assert family.unit in ("", "ms", "bytes")

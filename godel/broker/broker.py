@@ -131,6 +131,10 @@ class Broker:
         for partitions in self._partitions.values():
             yield from partitions
 
+    def topics_with_partitions(self) -> list[tuple[str, list[Partition]]]:
+        """As they are now, in the order in which the broker came to know them."""
+        return list(self._partitions.items())
+
     def partition(self, topic: str, index: int) -> Partition:
         """A partition by its topic's name, with its log open.
 

@@ -23,12 +23,21 @@ class Endpoint(NamedTuple):
 
 
 class RequestContext:
-    """The request's surroundings. One per connection; `version` and `client_id` are the request's.
+    """The request's surroundings. One per connection.
 
-    A handler that waits takes what it needs of the two before its first await.
+    `version`, `client_id` and `arrived_ms` are the request's: a handler that waits takes what it
+    needs of them before its first await.
     """
 
-    __slots__ = ("broker", "client_host", "client_id", "listener", "user", "version")
+    __slots__ = (
+        "arrived_ms",
+        "broker",
+        "client_host",
+        "client_id",
+        "listener",
+        "user",
+        "version",
+    )
 
     def __init__(self, broker: Broker, *, client_host: str, listener: Endpoint) -> None:
         self.broker = broker
@@ -37,3 +46,5 @@ class RequestContext:
         self.user = ANONYMOUS
         self.client_id: str | None = None
         self.version = 0
+        self.arrived_ms = 0.0
+        """When the request was read, on the broker's monotonic clock."""

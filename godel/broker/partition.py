@@ -67,6 +67,9 @@ class Partition:
         "_logs",
         "_on_failure",
         "_rules",
+        "batches_in",
+        "bytes_in",
+        "bytes_out",
         "config",
         "epochs",
         "high_watermark",
@@ -74,6 +77,7 @@ class Partition:
         "is_closed",
         "leader_epoch",
         "log_start_offset",
+        "messages_in",
         "producers",
         "topic_id",
         "waiters",
@@ -105,6 +109,8 @@ class Partition:
         """The first offset that there is. Both are right once the log is open."""
         self._invisible: deque[tuple[int, int]] = deque()
         """Offset behind a batch and its size, for batches above the high watermark."""
+        self.messages_in = self.batches_in = self.bytes_in = self.bytes_out = 0
+        """Appended and fetched since the broker started, for its metrics."""
         self.configure(config)
 
     # -- life ---------------------------------------------------------------------------------
@@ -296,6 +302,9 @@ class Partition:
         except StorageFailed as failure:
             raise ApiError(ErrorCode.KAFKA_STORAGE_ERROR, str(failure)) from failure
         size_bytes = header.batch_length + LENGTH_PREFIX_SIZE
+        self.batches_in += 1
+        self.messages_in += header.records_count
+        self.bytes_in += size_bytes
         if self._durable:
             self._invisible.append((log.end_offset, size_bytes))
         else:

@@ -2,7 +2,7 @@
 
 Where our default differs, the sentence says so. `effect=False`: kept and shown because Kafka's
 tools expect it. `dynamic` follows Kafka's list (KIP-226). Not Kafka's: `write.caching` (Redpanda's
-name and meaning) and `log.read.verify`.
+name and meaning), `log.read.verify`, `metrics.listener` and `slow.request.log.ms`.
 """
 
 from __future__ import annotations
@@ -51,6 +51,21 @@ class BrokerConfig(LogDefaults, AbsentFeatures):
         "The listener that brokers use among themselves.",
         type=ValueType.STRING,
         effect=False,
+    )
+
+    # Watching it.
+    metrics_listener: str = setting(
+        "metrics.listener",
+        "",
+        "Where metrics for Prometheus, /healthz and /readyz are, as 127.0.0.1:9308; empty: nowhere."
+        " Whoever reaches it may read it.",
+    )
+    slow_request_log_ms: int = setting(
+        "slow.request.log.ms",
+        1000,
+        "Log a request that took longer, but for what its client asked to wait; -1: none.",
+        minimum=-1,
+        dynamic=True,
     )
 
     # Data.

@@ -21,7 +21,7 @@ from godel.config.kafka_keys import (
     is_kafkas,
     refusal,
 )
-from godel.config.listener import parse_listeners
+from godel.config.listener import parse_listener, parse_listeners
 from godel.config.properties import InvalidProperties, parse_properties
 from godel.config.setting import InvalidValue, Value
 
@@ -204,6 +204,7 @@ def check_broker(config: BrokerConfig, sources: Mapping[str, str]) -> list[Probl
     if config.group_min_session_timeout_ms > config.group_max_session_timeout_ms:
         add("group.min.session.timeout.ms", "must not be above group.max.session.timeout.ms")
     _check_listeners(config, add)
+    _check_metrics_listener(config, add)
     return problems
 
 
@@ -244,6 +245,14 @@ def _check_listeners(config: BrokerConfig, add: AddProblem) -> None:
         elif protocol != "PLAINTEXT":
             add("listeners", f"{name} asks for {protocol}, but {NO_SECURITY}")
     _check_advertised(config, names, add)
+
+
+def _check_metrics_listener(config: BrokerConfig, add: AddProblem) -> None:
+    if config.metrics_listener:
+        try:
+            parse_listener(config.metrics_listener)
+        except InvalidValue as error:
+            add("metrics.listener", str(error).replace("NAME://", ""))
 
 
 def _check_advertised(config: BrokerConfig, names: set[str], add: AddProblem) -> None:

@@ -7,7 +7,7 @@ loads, SyncGroup and Heartbeat answer what older clients understand, as Kafka do
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from structlog.typing import FilteringBoundLogger
@@ -226,6 +226,22 @@ class GroupCoordinator:
             )
 
         return gather([describe(group_id) for group_id in group_ids])
+
+    def count(self) -> int:
+        """How many groups are known."""
+        return sum(len(shard.machine.groups) for shard in self._runtime.live())
+
+    def committed_offsets(self) -> Iterator[tuple[str, str, int, int]]:
+        """Group, topic, partition and offset of all that is committed, one after the other.
+
+        What changes between two of them is there or is not.
+        """
+        for shard in self._runtime.live():
+            offsets = shard.machine.offsets
+            for group in offsets.groups():
+                for topic, partitions in list(offsets.topics(group).items()):
+                    for index, committed in list(partitions.items()):
+                        yield group, topic, index, committed.offset
 
     def list_groups(self, states: Collection[str], types: Collection[str]) -> ListedGroups:
         """Filters ignore case; an empty one lets everything through."""

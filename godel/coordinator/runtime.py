@@ -235,6 +235,10 @@ class CoordinatorRuntime(Generic[Machine]):
     def now(self) -> Instant:
         return Instant(self._clock.now_ms(), self._clock.monotonic_ms())
 
+    def live(self) -> list[Shard[Machine]]:
+        """The shards that are loaded."""
+        return [shard for shard in self.shards.values() if shard.state is ShardState.LIVE]
+
     def shard(self, partition: int) -> Shard[Machine]:
         """Raises `ApiError`: NOT_COORDINATOR, or COORDINATOR_LOAD_IN_PROGRESS while loading."""
         shard = self.shards.get(partition)

@@ -273,6 +273,9 @@ class Fetch:
                 by_topic[key] = topic
                 topics.append(topic)
             topic.partitions.append(data)
+        for wanted, found in self._found:
+            if wanted.resolved is not None:
+                wanted.resolved.bytes_out += found.size_bytes
         return FetchResponse(session_id=session.session_id, responses=topics)
 
     def _describe(self, wanted: FetchedPartition, outcome: Outcome) -> PartitionData | None:

@@ -37,6 +37,9 @@ class Api:
     """The next request of the connection is taken while this one waits. All that depends on the
     order happens before `handle` returns, so it is no coroutine function."""
 
+    waits_on_purpose: bool = False
+    """Clients ask it to wait for records or for other members: its waiting is not slowness."""
+
     unsupported: Callable[[], bytes] | None = None
     """The body (response header v0) that answers versions which are not accepted; without it the
     connection is closed."""

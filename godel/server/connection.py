@@ -69,7 +69,8 @@ class Connection(asyncio.BufferedProtocol):
         self._listener = listener
         self._reader = FrameReader(reception.limits.max_request_bytes, reception.receive_buffer)
         self._answers: deque[Parked | list[Buffer]] | None = None
-        self._kept: deque[memoryview] | None = None
+        self._kept: deque[tuple[memoryview, float]] | None = None
+        """Each with the time at which it was read."""
         self._kept_bytes = 0
         self._late_bytes = 0
         self._blocked = False
@@ -114,9 +115,11 @@ class Connection(asyncio.BufferedProtocol):
             return
         if frames:
             arrived = iter(frames)
+            arrived_ms = self._reception.clock.monotonic_ms()
             if not self._kept and self._may_serve():
+                self._context.arrived_ms = arrived_ms
                 self._serve(arrived)
-            self._keep(arrived)
+            self._keep(arrived, arrived_ms)
             if self._reserved_bytes:
                 reserved_bytes, self._reserved_bytes = self._reserved_bytes, 0
                 self._reception.memory.give_back(reserved_bytes)
@@ -188,7 +191,7 @@ class Connection(asyncio.BufferedProtocol):
                     continue
                 answer = dispatch(frame, context, out)
                 if isinstance(answer, Parked):
-                    self._park(answer, len(frame))
+                    self._park(answer)
                     if self._blocked:
                         break
                 elif isinstance(answer, Throttled):
@@ -213,7 +216,7 @@ class Connection(asyncio.BufferedProtocol):
         late: list[Buffer] = []
         answer = self._reception.dispatcher.dispatch(frame, self._context, late)
         if isinstance(answer, Parked):
-            self._park(answer, len(frame))
+            self._park(answer)
             return self._may_serve()
         size = self._mute(answer) if isinstance(answer, Throttled) else answer
         if size:
@@ -232,14 +235,13 @@ class Connection(asyncio.BufferedProtocol):
         self._muted = None
         self._continue()
 
-    def _park(self, parked: Parked, frame_bytes: int) -> None:
+    def _park(self, parked: Parked) -> None:
         """Line up a request whose answer is still to come."""
         if self._answers is None:
             self._answers = deque()
         self._answers.append(parked)
         self._blocked = not parked.route.pipelined
-        parked.frame_bytes = frame_bytes
-        self._reception.memory.take(frame_bytes)
+        self._reception.memory.take(parked.frame_bytes)
         self._reception.metrics.requests_waiting.add(1)
         parked.future.add_done_callback(self._answer_ready)
 
@@ -290,7 +292,7 @@ class Connection(asyncio.BufferedProtocol):
 
     # Requests that are not taken yet
 
-    def _keep(self, frames: Iterator[memoryview]) -> None:
+    def _keep(self, frames: Iterator[memoryview], arrived_ms: float) -> None:
         """Set aside what cannot be taken yet; the receive buffer is about to be used again."""
         if self._ending is not None:
             return
@@ -299,15 +301,16 @@ class Connection(asyncio.BufferedProtocol):
         for frame in frames:
             if self._kept is None:
                 self._kept = deque()
-            self._kept.append(memoryview(bytes(frame)) if frame.obj is shared else frame)
+            copied = memoryview(bytes(frame)) if frame.obj is shared else frame
+            self._kept.append((copied, arrived_ms))
             kept_bytes += len(frame) + KEPT_FRAME_BYTES
         if kept_bytes:
             self._kept_bytes += kept_bytes
             self._reception.memory.take(kept_bytes)
 
-    def _next_kept(self, kept: deque[memoryview]) -> Iterator[memoryview]:
+    def _next_kept(self, kept: deque[tuple[memoryview, float]]) -> Iterator[memoryview]:
         while kept:
-            frame = kept.popleft()
+            frame, self._context.arrived_ms = kept.popleft()
             cost_bytes = len(frame) + KEPT_FRAME_BYTES
             self._kept_bytes -= cost_bytes
             self._reception.memory.release(cost_bytes)

@@ -22,17 +22,21 @@ from godel.broker.context import RequestContext
 from godel.clock import Clock
 from godel.errors import ApiError, CloseConnection, DecodeError, EncodeError, ErrorCode
 from godel.handlers.respond import error_response
-from godel.metrics import Counter, Metrics
+from godel.metrics import Metrics
 from godel.protocol import codec
 from godel.protocol import frame as framing
 from godel.protocol.api import Answer, Api
+from godel.protocol.error_codes import error_codes
 from godel.protocol.message import Message, fields_of
 from godel.security.quotas import Quotas
+from godel.server.slow_requests import SlowRequests
 from godel.server.throttle import Throttle, Throttled, Usage
 from godel.types import Buffer
 
 _HEAD = framing.REQUEST_HEAD
 _HEAD_BYTES = _HEAD.size
+UNSUPPORTED = "unsupported"
+"""Stands for every version that is not offered: a client may ask for any number."""
 
 
 class Route:
@@ -43,20 +47,22 @@ class Route:
         "blank_head",
         "decode",
         "encode",
+        "error_codes",
         "handle",
         "pipelined",
         "request_flexible",
         "requests",
         "response",
-        "states_error",
+        "stages",
         "tells_throttle_time",
         "version",
     )
 
-    def __init__(self, api: Api, version: int, requests: Counter) -> None:
+    def __init__(self, api: Api, version: int, metrics: Metrics) -> None:
         self.api = api
         self.version = version
-        self.requests = requests
+        self.requests = metrics.requests.of(api.name, str(version))
+        self.stages = metrics.stages(api.name)
         self.handle = api.handle
         self.pipelined = api.pipelined
         self.response = api.response
@@ -67,7 +73,7 @@ class Route:
         self.request_flexible = api.has_flexible_request_header(version)
         flexible = api.has_flexible_response_header(version)
         self.blank_head = framing.blank_response_head(flexible=flexible)
-        self.states_error = hasattr(api.response(), "error_code")
+        self.error_codes = error_codes(api.response)
         self.tells_throttle_time = any(
             field.name == "throttle_time_ms" and field.is_in(version)
             for field in fields_of(api.response)
@@ -77,7 +83,18 @@ class Route:
 class Parked:
     """A request whose answer is still to come. Holds what is needed to write it then."""
 
-    __slots__ = ("correlation_id", "frame_bytes", "future", "request", "route", "usage")
+    __slots__ = (
+        "arrived_ms",
+        "began_ms",
+        "client_id",
+        "correlation_id",
+        "frame_bytes",
+        "future",
+        "handled_ms",
+        "request",
+        "route",
+        "usage",
+    )
 
     def __init__(
         self,
@@ -94,6 +111,9 @@ class Parked:
         self.frame_bytes = 0
         self.usage = usage
         """Only where quotas are set."""
+        self.client_id: str | None = None
+        self.arrived_ms = self.began_ms = self.handled_ms = 0.0
+        """When it was read, taken up, and began to wait."""
 
 
 class Dispatcher:
@@ -113,6 +133,8 @@ class Dispatcher:
         self.metrics = metrics
         self.log = log
         self.clock = clock
+        self.slow = SlowRequests(clock=clock, metrics=metrics, log=log)
+        self._now_ms = clock.monotonic_ms
         self._quotas = quotas
         self._throttle = Throttle(quotas, clock=clock, metrics=metrics)
         self._apis = {api.key: api for api in apis}
@@ -126,6 +148,7 @@ class Dispatcher:
         0 bytes: the request has no answer. `frame` may be overwritten once this has returned.
         Raises `CloseConnection`.
         """
+        began_ms = self._now_ms()
         try:
             selector, correlation_id, length = _HEAD.unpack_from(frame)
             route = self._routes.get(selector)
@@ -146,7 +169,26 @@ class Dispatcher:
         context.version = route.version
         route.requests.value += 1
         if self._quotas.is_on:
-            return self._metered(route, correlation_id, context, request, len(frame), out)
+            answer = self._metered(route, correlation_id, context, request, len(frame), out)
+        else:
+            answer = self._handle(route, correlation_id, context, request, out)
+        if isinstance(answer, Parked):
+            answer.client_id = context.client_id
+            answer.arrived_ms, answer.began_ms = context.arrived_ms, began_ms
+            answer.handled_ms = self._now_ms()
+            answer.frame_bytes = len(frame)
+        else:
+            self._answered_at_once(route, context, began_ms, len(frame))
+        return answer
+
+    def _handle(
+        self,
+        route: Route,
+        correlation_id: int,
+        context: RequestContext,
+        request: Message,
+        out: list[Buffer],
+    ) -> int | Parked:
         try:
             answer = route.handle(context, request)
             if answer.__class__ is route.response:
@@ -182,8 +224,59 @@ class Dispatcher:
         except Exception as error:  # noqa: BLE001  # a bug ends the request, not the broker
             return self._fail(route, correlation_id, request, error, out)
 
+    def _answered_at_once(
+        self, route: Route, context: RequestContext, began_ms: float, frame_bytes: int
+    ) -> None:
+        """Count how long a request took that did not wait. Flat, for it runs for each."""
+        ended_ms = self._now_ms()
+        arrived_ms = context.arrived_ms
+        queue, local, _, total = route.stages
+        queue.observe(began_ms - arrived_ms)
+        local.observe(ended_ms - began_ms)
+        total.observe(ended_ms - arrived_ms)
+        if ended_ms - arrived_ms >= self.slow.threshold_ms:
+            self.slow.note(
+                route.api.name,
+                route.version,
+                client_id=context.client_id,
+                request_bytes=frame_bytes,
+                queue_ms=round(began_ms - arrived_ms, 3),
+                local_ms=round(ended_ms - began_ms, 3),
+                remote_ms=0.0,
+            )
+
     def finish(self, parked: Parked, out: list[Buffer]) -> int | Throttled:
         """Append the answer of a request whose future is done. Raises `CloseConnection`."""
+        ready_ms = self._now_ms()
+        size = self._finish(parked, out)
+        self._answered_late(parked, ready_ms)
+        return size
+
+    def _answered_late(self, parked: Parked, ready_ms: float) -> None:
+        """Count how long a request took that waited."""
+        ended_ms = self._now_ms()
+        queue_ms = parked.began_ms - parked.arrived_ms
+        remote_ms = ready_ms - parked.handled_ms
+        local_ms = parked.handled_ms - parked.began_ms + ended_ms - ready_ms
+        queue, local, remote, total = parked.route.stages
+        queue.observe(queue_ms)
+        local.observe(local_ms)
+        remote.observe(remote_ms)
+        total.observe(ended_ms - parked.arrived_ms)
+        api = parked.route.api
+        counted_ms = queue_ms + local_ms + (0.0 if api.waits_on_purpose else remote_ms)
+        if counted_ms >= self.slow.threshold_ms:
+            self.slow.note(
+                api.name,
+                parked.route.version,
+                client_id=parked.client_id,
+                request_bytes=parked.frame_bytes,
+                queue_ms=round(queue_ms, 3),
+                local_ms=round(local_ms, 3),
+                remote_ms=round(remote_ms, 3),
+            )
+
+    def _finish(self, parked: Parked, out: list[Buffer]) -> int | Throttled:
         route, correlation_id, usage = parked.route, parked.correlation_id, parked.usage
         try:
             answer = parked.future.result()
@@ -229,9 +322,8 @@ class Dispatcher:
         if isinstance(answer, bytes):
             whole = bytearray(route.blank_head) + answer
             return self._send(whole, [whole], correlation_id, out)
-        if route.states_error:
-            code = answer.error_code  # type: ignore[attr-defined]  # states_error says so
-            if code:
+        if route.error_codes is not None:
+            for code in route.error_codes(answer):
                 self._count_error(route, code)
         head = bytearray(route.blank_head)
         return self._send(head, route.encode(answer, head), correlation_id, out)
@@ -258,14 +350,14 @@ class Dispatcher:
             if api.unsupported is not None:
                 return None
             raise CloseConnection(f"unsupported version {version} of {api.name}")
-        route = Route(api, version, self.metrics.requests.of(api.name))
+        route = Route(api, version, self.metrics)
         self._routes[selector] = route
         return route
 
     def _refuse_version(self, selector: int, correlation_id: int, out: list[Buffer]) -> int:
         api = self._apis[framing.selected(selector)[0]]
         assert api.unsupported is not None
-        self.metrics.requests.of(api.name).add()
+        self.metrics.requests.of(api.name, UNSUPPORTED).add()
         self.metrics.request_errors.of(api.name, ErrorCode.UNSUPPORTED_VERSION.name).add()
         whole = bytearray(framing.blank_response_head(flexible=False)) + api.unsupported()
         return self._send(whole, [whole], correlation_id, out)

@@ -21,6 +21,7 @@ from structlog.typing import FilteringBoundLogger
 from godel.broker.broker import Broker
 from godel.broker.context import Endpoint
 from godel.broker.maintenance import run_maintenance
+from godel.broker.readings import connect
 from godel.clock import Clock, Randomness
 from godel.config.broker import BrokerConfig
 from godel.config.listener import WILDCARD_HOSTS, parse_listener
@@ -34,6 +35,7 @@ from godel.metrics import Metrics
 from godel.server.dispatch import Dispatcher
 from godel.server.limits import Limits
 from godel.server.listener import Listener
+from godel.server.monitor import monitored
 from godel.server.reception import Reception
 from godel.storage.data_directories import DataDirectories
 from godel.storage.flusher import Flusher
@@ -61,16 +63,20 @@ class Node:
 
     listens_on: Endpoint
 
+    monitor: Endpoint | None = None
+    """Where metrics and health are (`metrics.listener`)."""
+
 
 @asynccontextmanager
 async def running_node(config: BrokerConfig, given: Surroundings) -> AsyncIterator[Node]:
     """Serve until the block ends; then stop accepting, finish, flush and mark a clean stop.
 
-    Takes over `given.directories` and closes them. Raises OSError when the address cannot be
+    Takes over `given.directories` and closes them. Raises OSError when an address cannot be
     listened on, StoreUnavailable or CorruptRecord when the metadata cannot be read. Ends the block
     and raises StorageFailed when the disk with the metadata fails.
     """
     failures: list[StorageFailed] = []
+    metrics = Metrics()
 
     async def watch(broker: Broker, scope: anyio.CancelScope) -> None:
         try:
@@ -80,27 +86,31 @@ async def running_node(config: BrokerConfig, given: Surroundings) -> AsyncIterat
             scope.cancel()
 
     async with (
-        running_broker(config, given) as broker,
+        monitored(config, metrics, given.clock, given.log) as monitor,
+        running_broker(config, given, metrics) as broker,
         serving(config, broker, given) as node,
         anyio.create_task_group() as tasks,
     ):
         tasks.start_soon(run_maintenance, broker)
         tasks.start_soon(watch, broker, tasks.cancel_scope)
         tasks.start_soon(broker.logs.run_moves)
-        yield node
+        monitor.broker = broker
+        yield replace(node, monitor=monitor.listens_on)
         tasks.cancel_scope.cancel()
     for failure in failures:
         raise failure
 
 
 @asynccontextmanager
-async def running_broker(config: BrokerConfig, given: Surroundings) -> AsyncIterator[Broker]:
+async def running_broker(
+    config: BrokerConfig, given: Surroundings, metrics: Metrics | None = None
+) -> AsyncIterator[Broker]:
     """The broker without sockets: opened, and recovered where the last stop was not clean.
 
     When the block ends it stops in order.
     """
     was_clean = given.directories.was_clean
-    metrics = Metrics()
+    metrics = metrics or Metrics()
     metadata = Metadata(
         given.store,
         node_id=config.node_id,
@@ -109,7 +119,7 @@ async def running_broker(config: BrokerConfig, given: Surroundings) -> AsyncIter
         randomness=given.randomness,
         log=given.log,
     )
-    flusher = Flusher(given.directories.files)
+    flusher = Flusher(given.directories.files, clock=given.clock, times=metrics.sync_times)
     logs = LocalLogStore(
         given.directories,
         flusher=flusher,
@@ -131,6 +141,7 @@ async def running_broker(config: BrokerConfig, given: Surroundings) -> AsyncIter
         await metadata.start(unclean=not was_clean, cluster_id=given.directories.cluster_id)
         await broker.recover()
         broker.start()
+        connect(broker)
         yield broker
     finally:
         with anyio.CancelScope(shield=True):
@@ -153,11 +164,13 @@ async def serving(config: BrokerConfig, broker: Broker, given: Surroundings) -> 
     dispatcher = Dispatcher(
         APIS, broker, broker.metrics, log=given.log, clock=given.clock, quotas=broker.quotas
     )
+    dispatcher.slow.configure(broker.config.slow_request_log_ms)
     reception = Reception(dispatcher, limits(broker.config))
 
     def follow(old: MetadataImage, new: MetadataImage) -> None:
         if old.broker_config is not new.broker_config:
             reception.limits = limits(new.broker_config)
+            dispatcher.slow.configure(new.broker_config.slow_request_log_ms)
 
     broker.metadata.subscribe(follow)
     listener = Listener(reception)

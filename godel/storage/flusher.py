@@ -14,7 +14,9 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, Protocol
 
+from godel.clock import Clock, SystemClock
 from godel.errors import StorageFailed
+from godel.metrics import Histogram
 from godel.storage.files import File, Files
 
 
@@ -82,8 +84,21 @@ class Syncable(Protocol):
         ...
 
 
-def sync(files: Files, plan: SyncPlan) -> OSError | None:
+class Synced(NamedTuple):
+    """How a plan went."""
+
+    failure: OSError | None
+    took_ms: float
+
+
+def sync(files: Files, plan: SyncPlan, clock: Clock) -> Synced:
     """Carry a plan out. Runs in the worker thread for real files."""
+    began_ms = clock.monotonic_ms()
+    failure = _sync(files, plan)
+    return Synced(failure, clock.monotonic_ms() - began_ms)
+
+
+def _sync(files: Files, plan: SyncPlan) -> OSError | None:
     try:
         for file in plan.files:
             file.sync()
@@ -106,13 +121,17 @@ MANY_LOGS = 1_000
 
 
 class Flusher:
-    """One per process and event loop."""
+    """One per process and event loop. `times` gets the duration of every sync."""
 
-    def __init__(self, files: Files) -> None:
+    def __init__(
+        self, files: Files, *, clock: Clock | None = None, times: Histogram | None = None
+    ) -> None:
         self._files = files
+        self._clock = clock or SystemClock()
+        self._times = times or Histogram()
         self._asking: dict[Syncable, None] = {}
         self._is_scheduled = False
-        self._in_flight: asyncio.Future[list[OSError | None]] | None = None
+        self._in_flight: asyncio.Future[list[Synced]] | None = None
         self._executor: ThreadPoolExecutor | None = None
         self.rounds = 0
 
@@ -137,7 +156,11 @@ class Flusher:
         plan = log.begin_sync()
         if plan is not None:
             self.rounds += 1
-            log.end_sync(plan, sync(self._files, plan))
+            self._end(log, plan, sync(self._files, plan, self._clock))
+
+    def _end(self, log: Syncable, plan: SyncPlan, synced: Synced) -> None:
+        self._times.observe(synced.took_ms)
+        log.end_sync(plan, synced.failure)
 
     async def flush_all(
         self, logs: Sequence[Syncable], *, threads: int, volumes: Iterable[str] = ()
@@ -166,10 +189,10 @@ class Flusher:
                         if (plan := log.begin_sync()) is not None:
                             plans.append((log, plan))
                     done = await loop.run_in_executor(
-                        executor, _sync_all, self._files, [plan for _, plan in plans]
+                        executor, self._sync_all, [plan for _, plan in plans]
                     )
-                    for (log, plan), failure in zip(plans, done, strict=True):
-                        log.end_sync(plan, failure)
+                    for (log, plan), synced in zip(plans, done, strict=True):
+                        self._end(log, plan, synced)
                     await asyncio.sleep(0)
 
             await asyncio.gather(*(work() for _ in range(threads)))
@@ -206,26 +229,26 @@ class Flusher:
         if self._executor is None:
             self._executor = ThreadPoolExecutor(1, thread_name_prefix="godel-flusher")
         self._in_flight = asyncio.get_running_loop().run_in_executor(
-            self._executor, _sync_all, self._files, [plan for _, plan in plans]
+            self._executor, self._sync_all, [plan for _, plan in plans]
         )
         self._in_flight.add_done_callback(lambda done: self._finish_round(plans, done))
 
     def _finish_round(
         self,
         plans: Sequence[tuple[Syncable, SyncPlan]],
-        done: asyncio.Future[list[OSError | None]],
+        done: asyncio.Future[list[Synced]],
     ) -> None:
         self._in_flight = None
         if done.cancelled():
             return
-        for (log, plan), failure in zip(plans, done.result(), strict=True):
-            log.end_sync(plan, failure)
+        for (log, plan), synced in zip(plans, done.result(), strict=True):
+            self._end(log, plan, synced)
         if self._asking and not self._is_scheduled:
             self._start_round()
 
-
-def _sync_all(files: Files, plans: Iterable[SyncPlan]) -> list[OSError | None]:
-    return [sync(files, plan) for plan in plans]
+    def _sync_all(self, plans: Iterable[SyncPlan]) -> list[Synced]:
+        """In a worker thread."""
+        return [sync(self._files, plan, self._clock) for plan in plans]
 
 
 class FlushWaiters:

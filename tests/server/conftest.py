@@ -42,7 +42,7 @@ async def stop(server: Server) -> None:
     for client in server.clients:
         client.close()
     server.listener.stop_accepting()
-    await until(lambda: server.count("godel_connections") == 0)
+    await until(lambda: server.metrics.connections.value == 0)
     await server.reception.close()
-    assert server.count("godel_request_memory_bytes") == 0
+    assert server.metrics.request_memory_bytes.value == 0
     assert server.count("godel_requests_waiting") == 0

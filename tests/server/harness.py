@@ -102,6 +102,7 @@ class Server:
         self.clients: list[Client] = []
         self.contexts: list[tuple[str, str | None, Endpoint]] = []
         self.waits_cancelled = 0
+        self.produced = ProduceResponse()
         log = structlog.wrap_logger(None, processors=[self.logged])
         image = SimpleNamespace(cluster_id="the-cluster")
         broker = SimpleNamespace(node_id=1, metadata=SimpleNamespace(image=image))
@@ -135,6 +136,7 @@ class Server:
                 request=JoinGroupRequest,
                 response=JoinGroupResponse,
                 handle=self.join_group,
+                waits_on_purpose=True,
             ),
             Api(
                 key=12,
@@ -181,7 +183,7 @@ class Server:
                 raise CloseConnection("acks=0 produce failed")
             return None
         if request.transactional_id is None:
-            return ProduceResponse()
+            return self.produced
         return self.wait_for(request.transactional_id, ProduceResponse())
 
     async def join_group(self, context: RequestContext, request: JoinGroupRequest) -> Message:
@@ -231,7 +233,7 @@ class Server:
         assert isinstance(connection, Connection)
         return connection._transport
 
-    def count(self, name: str) -> int:
+    def count(self, name: str) -> float:
         return self.metrics.snapshot().get(name, 0)
 
 

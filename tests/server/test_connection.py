@@ -37,9 +37,9 @@ async def test_bytes_may_come_one_by_one(serve: Serve) -> None:
     server = await serve()
     client = await server.connect()
     for byte in Client.frame(beat(1), 4, 1) + Client.frame(join("open"), 5, 2):
-        received = server.count("godel_bytes_received_total")
+        received = server.metrics.bytes_received.value
         client.writer.write(bytes([byte]))
-        await until(lambda seen=received: server.count("godel_bytes_received_total") > seen)
+        await until(lambda seen=received: server.metrics.bytes_received.value > seen)
     server.open("open")
     assert await client.answers(2) == [1, 2]
 
@@ -90,7 +90,7 @@ async def test_the_next_request_is_taken_while_a_pipelined_one_waits(serve: Serv
     server.open("second")
     server.open("third")
     await asyncio.sleep(0)
-    assert server.count("godel_bytes_sent_total") == 0
+    assert server.metrics.bytes_sent.value == 0
     server.open("first")
     assert await client.answers(4) == [1, 2, 4, 5]
 
@@ -163,7 +163,7 @@ async def test_reading_stops_while_too_much_is_kept(serve: Serve) -> None:
     frames = b"".join(Client.frame(beat(n, "x" * 100), 3, n) for n in range(1, 40_001))
     client.writer.write(frames)
     await until(lambda: server.count("godel_reading_paused_total{cause=read_ahead}"))
-    assert server.count("godel_bytes_received_total") < len(frames) / 2
+    assert server.metrics.bytes_received.value < len(frames) / 2
     server.open("gate")
     assert await client.answers(40_001) == list(range(40_001))
 
@@ -173,7 +173,7 @@ async def test_the_line_of_pipelined_answers_is_bounded(serve: Serve) -> None:
     client = await server.connect()
     for number in range(25):
         client.send(produce(number, waits_for="gate"), correlation_id=number)
-    await until(lambda: server.count("godel_request_memory_bytes") > 15 * KEPT_FRAME_BYTES)
+    await until(lambda: server.metrics.request_memory_bytes.value > 15 * KEPT_FRAME_BYTES)
     assert server.count("godel_requests_waiting") == 10
     server.open("gate")
     assert await client.answers(25) == list(range(25))
@@ -185,7 +185,7 @@ async def test_large_answers_behind_a_waiting_one_are_bounded(serve: Serve) -> N
     client.send(produce(0, waits_for="gate"), correlation_id=0)
     for number in range(1, 20):
         client.send(blob(60_000), correlation_id=number)
-    await until(lambda: len(server.taken) == 3 and server.count("godel_request_memory_bytes"))
+    await until(lambda: len(server.taken) == 3 and server.metrics.request_memory_bytes.value)
     server.open("gate")
     assert await client.answers(20) == list(range(20))
 
@@ -205,19 +205,19 @@ async def test_a_peer_that_does_not_read_is_dropped(serve: Serve) -> None:
     server = await serve(max_stalled_ms=1_000, max_idle_ms=50_000)
     client = await server.connect(limit=1000)
     client.send(blob(16_000_000))
-    await until(lambda: server.count("godel_bytes_sent_total"))
+    await until(lambda: server.metrics.bytes_sent.value)
     for _ in range(200):
         await asyncio.sleep(0)
     for _ in range(12):
         server.clock.advance(100)
-    await until(lambda: server.count("godel_connections_closed_total{reason=slow_reader}"))
+    await until(lambda: server.metrics.connections_closed.of("slow_reader").value)
 
 
 async def test_a_slow_peer_that_makes_progress_stays(serve: Serve) -> None:
     server = await serve(max_stalled_ms=1_000, max_idle_ms=5_000)
     client = await server.connect(limit=1000)
     client.send(blob(16_000_000), correlation_id=7)
-    await until(lambda: server.count("godel_bytes_sent_total"))
+    await until(lambda: server.metrics.bytes_sent.value)
     transport = server.transport()
     received = 0
     async with asyncio.timeout(PATIENCE_S):
@@ -228,7 +228,7 @@ async def test_a_slow_peer_that_makes_progress_stays(serve: Serve) -> None:
             server.clock.advance(900)
             if not unsent:
                 break
-    assert server.count("godel_connections") == 1
+    assert server.metrics.connections.value == 1
 
 
 async def test_an_idle_connection_is_closed(serve: Serve) -> None:
@@ -241,7 +241,7 @@ async def test_an_idle_connection_is_closed(serve: Serve) -> None:
     assert await idle.ended()
     busy.send(beat(99), correlation_id=99)
     assert await busy.answers(1) == [99]
-    assert server.count("godel_connections_closed_total{reason=idle}") == 1
+    assert server.metrics.connections_closed.of("idle").value == 1
 
 
 @pytest.mark.slow
@@ -271,7 +271,7 @@ async def test_half_a_request_does_not_keep_a_connection_from_being_idle(serve: 
     server = await serve(max_idle_ms=1_000)
     client = await server.connect()
     client.writer.write(b"\0\0\0\x20half")
-    await until(lambda: server.count("godel_bytes_received_total"))
+    await until(lambda: server.metrics.bytes_received.value)
     for _ in range(25):
         server.clock.advance(100)
     assert await client.ended()
@@ -287,7 +287,7 @@ async def test_a_size_out_of_bounds_closes_after_the_answers_before(
     assert await client.answers(1) == [1]
     assert await client.ended()
     assert server.count("godel_frames_oversized_total") == 1
-    assert server.count("godel_connections_closed_total{reason=oversized_request}") == 1
+    assert server.metrics.connections_closed.of("oversized_request").value == 1
 
 
 @pytest.mark.parametrize(
@@ -350,8 +350,8 @@ async def test_a_peer_that_leaves_cancels_what_waits_for_it(serve: Serve) -> Non
     await until(lambda: len(server.taken) == 2)
     client.close()
     await until(lambda: server.waits_cancelled == 2)
-    assert server.count("godel_connections") == 0
-    assert server.count("godel_connections_closed_total{reason=closed_by_peer}") == 1
+    assert server.metrics.connections.value == 0
+    assert server.metrics.connections_closed.of("closed_by_peer").value == 1
 
 
 async def test_a_peer_that_closes_its_half_is_let_go(serve: Serve) -> None:
@@ -370,7 +370,7 @@ async def test_large_requests_above_the_memory_of_all_wait(serve: Serve) -> None
     server = await serve(queued_request_bytes=200_000, max_idle_ms=1_000)
     holder, other, third = [await server.connect() for _ in range(3)]
     holder.writer.write(struct.pack(">i", 300_000) + bytes(100))
-    await until(lambda: server.count("godel_request_memory_bytes") == 300_000)
+    await until(lambda: server.metrics.request_memory_bytes.value == 300_000)
     large = SyncGroupRequest(
         assignments=[SyncGroupRequestAssignment(member_id="a", assignment=bytes(500_000))]
     )
@@ -379,10 +379,10 @@ async def test_large_requests_above_the_memory_of_all_wait(serve: Serve) -> None
     for number in range(3):
         other.send(beat(number), correlation_id=number)
         assert await other.answers(1) == [number]
-    assert server.count("godel_request_memory_bytes") == 300_000
+    assert server.metrics.request_memory_bytes.value == 300_000
     holder.close()
     assert await third.answers(1) == [3]
-    await until(lambda: server.count("godel_request_memory_bytes") == 0)
+    await until(lambda: server.metrics.request_memory_bytes.value == 0)
 
 
 async def test_with_all_memory_in_use_small_requests_wait_too(serve: Serve) -> None:
@@ -403,7 +403,7 @@ async def test_who_stops_in_a_large_request_that_keeps_others_out_is_dropped(ser
     server = await serve(queued_request_bytes=200_000, max_stalled_ms=1_000, max_idle_ms=50_000)
     holder, third = await server.connect(), await server.connect()
     holder.writer.write(struct.pack(">i", 300_000) + bytes(100))
-    await until(lambda: server.count("godel_request_memory_bytes") == 300_000)
+    await until(lambda: server.metrics.request_memory_bytes.value == 300_000)
     large = SyncGroupRequest(
         assignments=[SyncGroupRequestAssignment(member_id="a", assignment=bytes(500_000))]
     )
@@ -412,14 +412,14 @@ async def test_who_stops_in_a_large_request_that_keeps_others_out_is_dropped(ser
     for _ in range(12):
         server.clock.advance(100)
     assert await third.answers(1) == [3]
-    await until(lambda: server.count("godel_connections_closed_total{reason=stalled_request}"))
+    await until(lambda: server.metrics.connections_closed.of("stalled_request").value)
 
 
 async def test_one_that_waits_for_memory_may_leave(serve: Serve) -> None:
     server = await serve(queued_request_bytes=100_000)
     holder, other = await server.connect(), await server.connect()
     holder.writer.write(struct.pack(">i", 300_000) + bytes(100))
-    await until(lambda: server.count("godel_request_memory_bytes") == 300_000)
+    await until(lambda: server.metrics.request_memory_bytes.value == 300_000)
     other.send(beat(1), correlation_id=1)
     assert await other.answers(1) == [1]
     other.writer.write(struct.pack(">i", 300_000) + bytes(100))
@@ -427,7 +427,7 @@ async def test_one_that_waits_for_memory_may_leave(serve: Serve) -> None:
     # Unread bytes and an abort make the reset that even a connection which does not read notices.
     other.close()
     holder.close()
-    await until(lambda: server.count("godel_connections") == 0)
+    await until(lambda: server.metrics.connections.value == 0)
 
 
 async def test_answers_leave_without_delay(serve: Serve) -> None:

@@ -176,7 +176,7 @@ async def play(script: list[Step]) -> None:
         if not pending and len(correlation_ids(wire.sent)) == len(expected):
             break
     assert correlation_ids(wire.sent) == expected
-    assert server.count("godel_request_memory_bytes") == 0
+    assert server.metrics.request_memory_bytes.value == 0
     assert server.count("godel_requests_waiting") == 0
     assert server.count("godel_bugs_total") == 0
     assert not wire.closing
@@ -202,9 +202,9 @@ async def leave(script: list[Step]) -> None:
     connection.connection_lost(ConnectionResetError())
     for _ in range(5):
         await asyncio.sleep(0)
-    assert server.count("godel_request_memory_bytes") == 0
+    assert server.metrics.request_memory_bytes.value == 0
     assert server.count("godel_requests_waiting") == 0
-    assert server.count("godel_connections") == 0
+    assert server.metrics.connections.value == 0
 
 
 @settings(max_examples=30)

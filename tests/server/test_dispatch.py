@@ -15,6 +15,11 @@ from godel.protocol import frame as framing
 from godel.protocol.messages.api_versions import ApiVersionsRequest, ApiVersionsResponse
 from godel.protocol.messages.heartbeat import HeartbeatResponse
 from godel.protocol.messages.join_group import JoinGroupResponse
+from godel.protocol.messages.produce import (
+    PartitionProduceResponse,
+    ProduceResponse,
+    TopicProduceResponse,
+)
 from godel.server.limits import Limits
 from godel.types import Buffer
 from tests.server.harness import Server, beat, join, produce, until
@@ -35,7 +40,7 @@ async def test_a_request_is_answered_in_its_version(serve: Serve, version: int) 
     assert correlation_id == -3
     assert body[:flexible] == b"\0" * flexible
     assert answer.throttle_time_ms == (5 if version >= 1 else 0)
-    assert server.count("godel_requests_total{api=Heartbeat}") == 1
+    assert server.metrics.requests.of("Heartbeat", str(version)).value == 1
 
 
 @pytest.mark.parametrize("client_id", [None, "", "a" * 200, "ключ"])
@@ -75,8 +80,8 @@ async def test_an_api_error_that_no_handler_placed_is_the_answer(serve: Serve) -
     _, body = await client.answer()
     answer = codec.decode(HeartbeatResponse, body, 3)
     assert answer.error_code == ErrorCode.GROUP_AUTHORIZATION_FAILED
-    errors = "godel_request_errors_total{api=Heartbeat,error=GROUP_AUTHORIZATION_FAILED}"
-    assert server.count(errors) == 1
+    errors = server.metrics.request_errors.of("Heartbeat", "GROUP_AUTHORIZATION_FAILED")
+    assert errors.value == 1
     assert server.count("godel_bugs_total") == 0
     assert not server.logged.entries
 
@@ -214,3 +219,34 @@ def test_any_bytes_are_answered_or_close_the_connection(
         assert isinstance(answer, int)
         assert answer == sum(map(len, out))
     assert server.count("godel_bugs_total") == 0
+
+
+async def test_each_stage_of_a_request_is_timed(serve: Serve) -> None:
+    server = await serve()
+    client = await server.connect()
+    client.send(join("group"))
+    await until(lambda: server.count("godel_requests_waiting") == 1)
+    server.clock.advance(70)
+    client.send(beat(1))
+    await until(lambda: server.metrics.request_memory_bytes.value > 300)
+    server.clock.advance(30)
+    server.open("group")
+    await client.answers(2)
+    queue, local, remote, total = server.metrics.stages("JoinGroup")
+    assert [each.sum_ms for each in (queue, local, remote, total)] == [0, 0, 100, 100]
+    queue, local, remote, total = server.metrics.stages("Heartbeat")
+    assert [each.sum_ms for each in (queue, local, remote, total)] == [30, 0, 0, 30]
+    assert [each.value for each in (queue, local, remote, total)] == [1, 1, 0, 1]
+
+
+async def test_errors_are_counted_wherever_an_answer_has_them(serve: Serve) -> None:
+    server = await serve()
+    client = await server.connect()
+    partitions = [PartitionProduceResponse(error_code=code) for code in (0, 3, 3, 19)]
+    answer = ProduceResponse(responses=[TopicProduceResponse(partition_responses=partitions)])
+    server.produced = answer
+    client.send(produce())
+    await client.answer()
+    errors = server.metrics.request_errors
+    assert errors.of("Produce", "UNKNOWN_TOPIC_OR_PARTITION").value == 2
+    assert errors.of("Produce", "NOT_ENOUGH_REPLICAS").value == 1

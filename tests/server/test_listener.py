@@ -86,13 +86,13 @@ async def test_too_many_connections_are_refused_until_one_leaves(serve: Serve, l
         client.send(beat(1), correlation_id=1)
         assert await client.answers(1) == [1]
     first.close()
-    await until(lambda: server.count("godel_connections") == 1)
+    await until(lambda: server.metrics.connections.value == 1)
     fourth = await server.connect()
     fourth.send(beat(4), correlation_id=4)
     assert await fourth.answers(1) == [4]
     setting = limit.replace("_", ".")
     assert server.count(f"godel_connections_refused_total{{limit={setting}}}") == 1
-    assert server.count("godel_connections_accepted_total") == 3
+    assert server.metrics.connections_accepted.value == 3
 
 
 async def test_closing_finishes_what_was_taken(serve: Serve) -> None:
@@ -114,7 +114,7 @@ async def test_closing_finishes_what_was_taken(serve: Serve) -> None:
     assert await pipelined.ended()
     await closing
     assert 99 not in server.taken
-    assert server.count("godel_connections_closed_total{reason=shutdown}") == 3
+    assert server.metrics.connections_closed.of("shutdown").value == 3
 
 
 async def test_closing_ends_at_its_deadline(serve: Serve) -> None:

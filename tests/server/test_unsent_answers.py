@@ -57,12 +57,12 @@ async def test_readers_together_are_bounded(serve: Serve) -> None:
     slow = [await server.connect(limit=1000) for _ in range(4)]
     for client in slow:
         client.send(blob(16_000_000))
-    await until(lambda: server.count("godel_connections_closed_total{reason=slow_reader}") >= 2)
+    await until(lambda: server.metrics.connections_closed.of("slow_reader").value >= 2)
     assert server.reception.unsent.total_bytes <= 12_000_000
     other = await server.connect()
     other.send(beat(1), correlation_id=1)
     assert await other.answers(1) == [1]
     for client in slow:
         client.close()
-    await until(lambda: server.count("godel_connections") == 1)
+    await until(lambda: server.metrics.connections.value == 1)
     assert server.reception.unsent.total_bytes == 0

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from godel.errors import StorageFailed
+from godel.metrics import Histogram
 from godel.storage.files import RealFiles, join
 from godel.storage.flusher import Flusher
 from tests.storage.harness import append_values, open_log
@@ -34,6 +35,21 @@ async def test_one_round_takes_every_log_that_waits(tmp_path: Path) -> None:
     assert flusher.rounds == 1
     assert [log.flushed_offset for log in logs] == [2] * 5
     assert logs[0].committed(2) is None
+    for log in logs:
+        log.close()
+    await flusher.close()
+
+
+async def test_every_sync_is_timed(tmp_path: Path) -> None:
+    files, times = RealFiles(), Histogram()
+    flusher = Flusher(files, times=times)
+    logs = [open_log(files, join(str(tmp_path), f"t-{n}"), flusher=flusher) for n in range(2)]
+    for log in logs:
+        append_values(log, 1)
+        log.flush()
+    await asyncio.gather(*(waiting for log in logs if (waiting := log.committed(1)) is not None))
+    assert times.value == 2
+    assert times.sum_ms > 0
     for log in logs:
         log.close()
     await flusher.close()

@@ -1,0 +1,48 @@
+"""The log of slow requests: one line each, with the time by stage (`slow.request.log.ms`).
+
+What a client asked to wait for does not count: the long poll of a Fetch, the round of a JoinGroup.
+At most so many lines a second are written; the next one says how many were left out.
+"""
+
+from __future__ import annotations
+
+import math
+
+from structlog.typing import FilteringBoundLogger
+
+from godel.clock import Clock
+from godel.metrics import Metrics
+
+LINES_PER_SECOND = 10
+SECOND_MS = 1000.0
+
+
+class SlowRequests:
+    """One per dispatcher."""
+
+    def __init__(self, *, clock: Clock, metrics: Metrics, log: FilteringBoundLogger) -> None:
+        self.threshold_ms = math.inf
+        self._clock = clock
+        self._metrics = metrics
+        self._log = log
+        self._second_began_ms = -math.inf
+        self._lines = 0
+        self._left_out = 0
+
+    def configure(self, threshold_ms: int) -> None:
+        """Follow the setting; negative: none is slow."""
+        self.threshold_ms = math.inf if threshold_ms < 0 else float(threshold_ms)
+
+    def note(self, api: str, version: int, **facts: object) -> None:
+        """Count a request that was slow, and write about it."""
+        self._metrics.slow_requests.of(api).add()
+        now_ms = self._clock.monotonic_ms()
+        if now_ms - self._second_began_ms >= SECOND_MS:
+            self._second_began_ms, self._lines = now_ms, 0
+        if self._lines >= LINES_PER_SECOND:
+            self._left_out += 1
+            return
+        self._lines += 1
+        if self._left_out:
+            facts["left_out"], self._left_out = self._left_out, 0
+        self._log.info("slow_request", api=api, version=version, **facts)
