@@ -13,7 +13,7 @@ import typer
 
 from godel.cli.completion import topic_names
 from godel.cli.exits import Refused, Status
-from godel.cli.output import say, show_value, size
+from godel.cli.output import say, show_value, size, warn
 from godel.cli.progress import Progress, progress
 from godel.cli.record_files import Form, Survey, heading, survey, written
 from godel.cli.session import Session, command
@@ -137,7 +137,10 @@ class Export:
         there = await spans(cluster, topic.indexes(), committed_only=True)
         starts, ends = {}, {}
         for where, span in there.items():
-            start = max(before.positions.get(where.partition, 0), span.start)
+            position = before.positions.get(where.partition, span.start)
+            if position < span.start:
+                warn(f"{where}: the offsets {position} to {span.start - 1} were deleted meanwhile")
+            start = max(position, span.start)
             if start > span.end:
                 raise Refused(
                     f"the file has {where} up to {start}, where the topic ends at {span.end}",

@@ -115,3 +115,16 @@ def test_a_topic_that_is_not_there_leaves_no_file_to_go_on_with(
     assert result.status == 4
     assert "did you mean flights?" in result.err
     assert not path.exists()
+
+
+def test_what_was_deleted_before_it_could_be_exported_is_told(
+    godel: Command, outside: Client, tmp_path: Path
+) -> None:
+    path = tmp_path / "flights.jsonl"
+    godel("export", "flights", str(path))
+    outside.produce("flights", batch("lost", "kept"))
+    godel("topics", "records", "flights", "--partition", "0", "--before", "7", "--yes")
+    result = godel("export", "flights", str(path), "--resume")
+    assert result.status == 0
+    assert "flights-0: the offsets 6 to 6 were deleted meanwhile" in result.err
+    assert b"kept" in path.read_bytes()
