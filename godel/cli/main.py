@@ -19,6 +19,7 @@ NOUNS = {
     "consumers": "godel.cli.consumers",
     "configs": "godel.cli.configs",
     "broker": "godel.cli.broker",
+    "bench": "godel.cli.bench",
 }
 """Groups of commands, in the order of the help, and the module that has them as `app`."""
 
