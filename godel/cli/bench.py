@@ -46,7 +46,7 @@ MARK = Struct(">8sd")
 
 Records = Annotated[
     int | None,
-    typer.Option("--records", "-n", min=1, help="So many records at most."),
+    typer.Option("--records", "-n", min=1, metavar="N", help="So many records at most."),
 ]
 For = Annotated[
     str | None,
@@ -55,9 +55,16 @@ For = Annotated[
 Size = Annotated[int, typer.Option("--size", min=0, metavar="BYTES", help="Of each value.")]
 Batch = Annotated[
     int,
-    typer.Option("--batch", min=1, help=f"Records in a request, up to {BATCH_BYTES // 1024} KiB."),
+    typer.Option(
+        "--batch",
+        min=1,
+        metavar="N",
+        help=f"Records in a request, up to {BATCH_BYTES // 1024} KiB.",
+    ),
 ]
-Partitions = Annotated[int, typer.Option("--partitions", "-p", min=1, help="Of the topic made.")]
+Partitions = Annotated[
+    int, typer.Option("--partitions", "-p", min=1, metavar="N", help="Of the topic made.")
+]
 Topic = Annotated[
     str | None,
     typer.Option(
@@ -169,7 +176,7 @@ def e2e(
     duration: For = None,
     size: Size = 100,
     rate: Annotated[
-        float, typer.Option("--rate", min=0.1, help="Records a second.")
+        float, typer.Option("--rate", min=0.1, metavar="N", help="Records a second.")
     ] = DEFAULT_E2E_RATE,
     partitions: Partitions = 1,
     acks: AcksOption = Acks.ALL,

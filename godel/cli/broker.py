@@ -26,7 +26,7 @@ app = typer.Typer(
 )
 
 Ids = Annotated[
-    list[int] | None, typer.Argument(metavar="[ID...]", help="Brokers; all when none is named.")
+    list[int] | None, typer.Argument(metavar="ID", help="Brokers; all when none is named.")
 ]
 
 NODE = columns("id", "host", ">port", "rack", "controller")
@@ -118,7 +118,7 @@ async def description(cluster: Cluster, node: Node) -> dict[str, Any]:
 def edit(
     session: Session,
     broker: Annotated[
-        int | None, typer.Argument(metavar="[ID]", help="One broker; all when none is named.")
+        int | None, typer.Argument(metavar="ID", help="One broker; all when none is named.")
     ] = None,
     *,
     config: Configs = None,

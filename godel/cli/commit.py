@@ -31,7 +31,7 @@ def commit(
     group: GroupName,
     offsets: Annotated[
         list[str],
-        typer.Argument(metavar="TOPIC:PARTITION:OFFSET...", help="The next offsets to read."),
+        typer.Argument(metavar="TOPIC:PARTITION:OFFSET", help="The next offsets to read."),
     ],
     *,
     metadata: Annotated[

@@ -46,7 +46,7 @@ Unset = Annotated[
     list[str] | None,
     typer.Option("--unset", metavar="KEY", help="Back to the default; may be repeated."),
 ]
-Keys = Annotated[list[str], typer.Argument(metavar="KEY...", help="Settings by name.")]
+Keys = Annotated[list[str], typer.Argument(metavar="KEY", help="Settings by name.")]
 
 SHOWN = columns("name", "value", "source", "type", "read_only", "documentation")
 SYNONYMS = columns("name", "value", "source")
@@ -146,7 +146,7 @@ def set_(
     assignments: Annotated[
         list[str],
         typer.Argument(
-            metavar="KEY=VALUE...", help="KEY+=VALUE adds to a list, KEY-=VALUE takes from it."
+            metavar="KEY=VALUE", help="KEY+=VALUE adds to a list, KEY-=VALUE takes from it."
         ),
     ],
     *,

@@ -43,7 +43,7 @@ class Plan:
 
 Topics = Annotated[
     list[str],
-    typer.Argument(metavar="TOPIC...", help="Topics to read.", autocompletion=topic_names),
+    typer.Argument(metavar="TOPIC", help="Topics to read.", autocompletion=topic_names),
 ]
 StartOption = Annotated[
     str | None,
@@ -61,11 +61,12 @@ Until = Annotated[
     ),
 ]
 Count = Annotated[
-    int | None, typer.Option("-n", "--count", min=1, help="Stop after so many records.")
+    int | None,
+    typer.Option("-n", "--count", min=1, metavar="N", help="Stop after so many records."),
 ]
 Partition = Annotated[
     list[int] | None,
-    typer.Option("--partition", "-p", help="Only this partition; may be repeated."),
+    typer.Option("--partition", "-p", metavar="N", help="Only this partition; may be repeated."),
 ]
 Regex = Annotated[bool, typer.Option("--regex", "-r", help="TOPIC is a regular expression.")]
 Group = Annotated[
@@ -78,7 +79,8 @@ Group = Annotated[
     ),
 ]
 AssignorOption = Annotated[
-    Assignor, typer.Option("--assignor", help="How the group shares partitions.")
+    Assignor,
+    typer.Option("--assignor", metavar="|".join(Assignor), help="How the group shares partitions."),
 ]
 NoCommit = Annotated[bool, typer.Option("--no-commit", help="With --group: commit nothing.")]
 Form = Annotated[

@@ -37,15 +37,20 @@ def create(
     group: GroupName,
     topics: Annotated[
         list[str],
-        typer.Argument(metavar="TOPIC...", help="What it wants.", autocompletion=topic_names),
+        typer.Argument(metavar="TOPIC", help="What it wants.", autocompletion=topic_names),
     ],
     *,
     assignor: Annotated[
-        Assignor, typer.Option("--assignor", help="How the group shares partitions.")
+        Assignor,
+        typer.Option(
+            "--assignor", metavar="|".join(Assignor), help="How the group shares partitions."
+        ),
     ] = Assignor.RANGE,
     instance_id: Annotated[
         str | None,
-        typer.Option("--instance-id", help="A static member (group.instance.id), which stays."),
+        typer.Option(
+            "--instance-id", metavar="ID", help="A static member (group.instance.id), which stays."
+        ),
     ] = None,
     session_timeout: Annotated[
         str, typer.Option("--session-timeout", metavar="DURATION", help="Until it counts as dead.")
@@ -126,12 +131,12 @@ def delete(
     group: GroupName,
     members: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[MEMBER]...", help="Members by id (`groups describe`)."),
+        typer.Argument(metavar="MEMBER", help="Members by id (`groups describe`)."),
     ] = None,
     *,
     instance_id: Annotated[
         list[str] | None,
-        typer.Option("--instance-id", help="A static member; may be repeated."),
+        typer.Option("--instance-id", metavar="ID", help="A static member; may be repeated."),
     ] = None,
     everyone: Annotated[bool, typer.Option("--all", help="Every member.")] = False,
     yes: Yes = False,

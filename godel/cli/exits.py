@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from enum import IntEnum
+from typing import Any
 
 import typer
 
@@ -157,17 +158,36 @@ def broken_pipe() -> Status:
     return Status.BROKEN_PIPE
 
 
+def wrong_usage(error: Any) -> Status:
+    """What typer found wrong with the words of a command, said in our way."""
+    if type(error).__name__ == "NoArgsIsHelpError":
+        say(error.format_message().rstrip())
+        return Status.WRONG_USAGE
+    said: str = error.format_message().removeprefix("Invalid value: ")
+    command = error.ctx.command_path if getattr(error, "ctx", None) else "godel"
+    complain(said[:1].lower() + said[1:].rstrip("."), f"{command} --help")
+    return Status.WRONG_USAGE
+
+
 def main_with_status(program: Callable[[], object]) -> int:
     """Run the program to its exit status."""
     status: int = Status.DONE
     try:
         try:
-            program()
+            returned = program()
+            status = returned if isinstance(returned, int) else Status.DONE
         except KeyboardInterrupt:
-            say("")
             status = Status.INTERRUPTED
-        except SystemExit as end:
+        except typer.Abort:  # the end of the input, where a question was asked
+            say("")
+            complain("nothing was done")
+            status = Status.FAILED
+        except SystemExit as end:  # of shell completion
             status = end.code if isinstance(end.code, int) else int(end.code is not None)
+        except Exception as error:
+            if not _is_usage_error(error):
+                raise
+            status = wrong_usage(error)
         sys.stdout.flush()
     except BrokenPipeError:
         status = broken_pipe()

@@ -32,6 +32,7 @@ FormOption = Annotated[
     Form | None,
     typer.Option(
         "--as",
+        metavar="|".join(Form),
         show_default=False,
         help="JSON lines, or batches as they are in the log. Without it the name of the file "
         f"decides: batches where it ends with {SUFFIX}.",
@@ -51,7 +52,7 @@ def export(
     session: Session,
     topic: Annotated[str, typer.Argument(help="A topic.", autocompletion=topic_names)],
     file: Annotated[
-        str, typer.Argument(metavar="[FILE]", help="Where to; - is standard output.")
+        str, typer.Argument(metavar="FILE", help="Where to; - is standard output.")
     ] = STDOUT,
     *,
     form: FormOption = None,

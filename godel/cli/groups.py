@@ -37,7 +37,7 @@ GroupName = Annotated[
     str, typer.Argument(metavar="GROUP", help="A group.", autocompletion=group_names)
 ]
 GroupNames = Annotated[
-    list[str], typer.Argument(metavar="GROUP...", help="Groups.", autocompletion=group_names)
+    list[str], typer.Argument(metavar="GROUP", help="Groups.", autocompletion=group_names)
 ]
 Topics = Annotated[
     list[str] | None,
@@ -65,7 +65,7 @@ INACTIVE = ("Empty", "Dead")
 def list_(
     session: Session,
     pattern: Annotated[
-        str | None, typer.Argument(metavar="[PATTERN]", help="A name with * and ?, quoted.")
+        str | None, typer.Argument(metavar="PATTERN", help="A name with * and ?, quoted.")
     ] = None,
     *,
     state: Annotated[

@@ -12,6 +12,8 @@ import typer
 
 from godel import __version__
 from godel.cli.exits import main_with_status
+from godel.cli.help_page import Group
+from godel.cli.session import Bootstrap, Debug, Output, ProfileName, Timeout
 
 NOUNS = {
     "topics": "godel.cli.topics",
@@ -41,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The program `godel`. Returns the exit status."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     program = build(None if COMPLETING in os.environ else words)
-    return main_with_status(lambda: program(words, prog_name="godel"))
+    return main_with_status(lambda: program(words, prog_name="godel", standalone_mode=False))
 
 
 def build(words: Sequence[str] | None = None) -> typer.Typer:
@@ -50,6 +52,8 @@ def build(words: Sequence[str] | None = None) -> typer.Typer:
     app = typer.Typer(
         no_args_is_help=True,
         pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        cls=Group,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback(help=about)(_options)
@@ -57,7 +61,7 @@ def build(words: Sequence[str] | None = None) -> typer.Typer:
     wanted = [words[0]] if words and words[0] in modules else modules
     for name in wanted:
         part: typer.Typer = import_module(modules[name]).app
-        app.add_typer(part, name=None if name in VERBS else name)
+        app.add_typer(part, name=None if name in VERBS else name, cls=Group)
     return app
 
 
@@ -68,13 +72,19 @@ def _show_version(wanted: bool) -> None:
 
 
 def _options(
+    *,
+    output: Output = None,
+    bootstrap: Bootstrap = None,
+    profile: ProfileName = None,
+    timeout: Timeout = None,
+    debug: Debug = False,
     version: Annotated[
         bool,
         typer.Option("--version", help="Show the version.", is_eager=True, callback=_show_version),
     ] = False,
 ) -> None:
-    """What `godel` takes before a command; `--version` has done its work by now."""
-    del version
+    """What `godel` takes before a command: `session.py` looks it up."""
+    del output, bootstrap, profile, timeout, debug, version
 
 
 def entry() -> None:

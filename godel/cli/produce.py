@@ -66,7 +66,7 @@ class Plan:
 Topic = Annotated[str, typer.Argument(help="A topic.", autocompletion=topic_names)]
 Files = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[FILE]...", help="Files to read; - or none: standard input."),
+    typer.Argument(metavar="FILE", help="Files to read; - or none: standard input."),
 ]
 Key = Annotated[str | None, typer.Option("--key", "-k", help="The key of every record.")]
 KeySeparator = Annotated[
@@ -78,17 +78,23 @@ Header = Annotated[
     typer.Option("--header", "-H", metavar="NAME=VALUE", help="A header; may be repeated."),
 ]
 Partition = Annotated[
-    int | None, typer.Option("--partition", "-p", min=0, help="Always this partition.")
+    int | None, typer.Option("--partition", "-p", min=0, metavar="N", help="Always this partition.")
 ]
 Timestamp = Annotated[
     str | None, typer.Option("--timestamp", metavar="TIME", help="Instead of now.")
 ]
 CompressionOption = Annotated[
-    Codec, typer.Option("--compression", "-z", help="How batches are compressed.")
+    Codec,
+    typer.Option(
+        "--compression", "-z", metavar="|".join(Codec), help="How batches are compressed."
+    ),
 ]
-AcksOption = Annotated[Acks, typer.Option("--acks", help="Who must have a batch.")]
+AcksOption = Annotated[
+    Acks, typer.Option("--acks", metavar="|".join(Acks), help="Who must have a batch.")
+]
 Rate = Annotated[
-    float | None, typer.Option("--rate", min=0.001, help="At most so many records a second.")
+    float | None,
+    typer.Option("--rate", min=0.001, metavar="N", help="At most so many records a second."),
 ]
 Json = Annotated[
     bool, typer.Option("--json", "-J", help="Lines are JSON, as `consume -o json` writes.")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar, get_type_hints
@@ -16,6 +17,7 @@ import typer
 
 from godel.cli import output, profile
 from godel.cli.exits import Refused, Status, end_with_failures, explaining
+from godel.cli.help_page import Command
 from godel.cli.output import Column, Format, Row, Section
 from godel.client.cluster import DEFAULT_TIMEOUT_MS, Cluster, parse_addresses
 from godel.client.outcomes import Outcome
@@ -32,8 +34,8 @@ COMMON = "Common options"
 Output = Annotated[
     Format | None,
     typer.Option(
-        "--output", "-o", envvar="GODEL_OUTPUT", rich_help_panel=COMMON, show_default="table",
-        help="How results are written.",
+        "--output", "-o", envvar="GODEL_OUTPUT", metavar="|".join(Format), rich_help_panel=COMMON,
+        show_default="table", help="How results are written.",
     ),
 ]  # fmt: skip
 Bootstrap = Annotated[
@@ -60,8 +62,16 @@ Timeout = Annotated[
 ]  # fmt: skip
 Debug = Annotated[
     bool,
-    typer.Option("--debug", rich_help_panel=COMMON, help="Show tracebacks."),
+    typer.Option("--debug", envvar="GODEL_DEBUG", rich_help_panel=COMMON, help="Show tracebacks."),
 ]
+COMMON_OPTIONS: dict[str, tuple[Any, Any]] = {
+    "output": (Output, None),
+    "bootstrap": (Bootstrap, None),
+    "profile": (ProfileName, None),
+    "timeout": (Timeout, None),
+    "debug": (Debug, False),
+}
+"""What every command has, and its default."""
 Yes = Annotated[
     bool,
     typer.Option("--yes", "-y", help="Do not ask back."),
@@ -108,7 +118,12 @@ class Session:
             async with self.cluster() as cluster:
                 return await work(cluster)
 
-        return anyio.run(main)
+        try:
+            return anyio.run(main)
+        except KeyboardInterrupt:
+            if sys.stderr.isatty():
+                output.say("")  # the terminal shows ^C: what is said next gets a line of its own
+            raise
 
     def cluster(self) -> Cluster:
         return Cluster(
@@ -157,22 +172,33 @@ def command(app: typer.Typer, name: str, *examples: str) -> Callable[[Function],
 
     def register(function: Function) -> Function:
         @functools.wraps(function)
-        def run(*arguments: Any, **options: Any) -> None:
-            with explaining(debug=options.pop("debug")):
+        def run(context: typer.Context, **options: Any) -> None:
+            chosen = {name: common_option(context, name) for name in COMMON_OPTIONS}
+            own = {name: value for name, value in options.items() if name not in COMMON_OPTIONS}
+            with explaining(debug=chosen["debug"]):
                 session = Session.of(
-                    output=options.pop("output"),
-                    bootstrap=options.pop("bootstrap"),
-                    profile_name=options.pop("profile"),
-                    timeout_s=options.pop("timeout"),
+                    output=chosen["output"],
+                    bootstrap=chosen["bootstrap"],
+                    profile_name=chosen["profile"],
+                    timeout_s=chosen["timeout"],
                 )
-                function(session, *arguments, **options)
+                function(session, **own)
 
         run.__signature__ = _with_common_options(function)  # type: ignore[attr-defined]  # typer reads it
         run.__annotations__ = {}
-        app.command(name, epilog=epilog(examples))(run)
+        app.command(name, epilog=epilog(examples), cls=Command)(run)
         return function
 
     return register
+
+
+def common_option(context: typer.Context, name: str) -> Any:
+    """What was said behind the command; else before it, as in `godel -b HOST topics list`."""
+    root = context.find_root()
+    here, above = (each.get_parameter_source(name) for each in (context, root))
+    said_before = above is not None and above.name == "COMMANDLINE"
+    said_behind = here is not None and here.name == "COMMANDLINE"
+    return (root if said_before and not said_behind else context).params[name]
 
 
 def epilog(examples: Sequence[str]) -> str:
@@ -186,25 +212,19 @@ def _with_common_options(function: Callable[..., Any]) -> inspect.Signature:
         parameter.replace(annotation=hints[parameter.name])
         for parameter in list(inspect.signature(function).parameters.values())[1:]
     ]
-    common = [
-        ("output", Output, None),
-        ("bootstrap", Bootstrap, None),
-        ("profile", ProfileName, None),
-        ("timeout", Timeout, None),
-        ("debug", Debug, False),
-    ]
     keyword = inspect.Parameter.KEYWORD_ONLY
     added = [
         inspect.Parameter(name, keyword, annotation=annotation, default=default)
-        for name, annotation, default in common
+        for name, (annotation, default) in COMMON_OPTIONS.items()
     ]
-    return inspect.Signature([*own, *added])
+    context = inspect.Parameter(
+        "context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context
+    )
+    return inspect.Signature([context, *own, *added])
 
 
 def confirm(question: str, *, yes: bool) -> None:
     """Ask back before something that cannot be undone. Without a terminal `--yes` is the answer."""
-    import sys
-
     if yes:
         return
     if not sys.stdin.isatty():

@@ -47,11 +47,11 @@ app = typer.Typer(no_args_is_help=True, help="List, describe, create, edit and d
 
 Names = Annotated[
     list[str],
-    typer.Argument(metavar="TOPIC...", help="Topics by name.", autocompletion=topic_names),
+    typer.Argument(metavar="TOPIC", help="Topics by name.", autocompletion=topic_names),
 ]
 Pattern = Annotated[
     str | None,
-    typer.Argument(metavar="[PATTERN]", help="Only these: a name with * and ?, quoted."),
+    typer.Argument(metavar="PATTERN", help="Only these: a name with * and ?, quoted."),
 ]
 Regex = Annotated[
     bool,
@@ -144,11 +144,15 @@ def create(
     *,
     partitions: Annotated[
         int,
-        typer.Option("--partitions", "-p", help="Partitions of each; -1: the broker's default."),
+        typer.Option(
+            "--partitions", "-p", metavar="N", help="Partitions of each; -1: the broker's default."
+        ),
     ] = BROKER_DEFAULT,
     replicas: Annotated[
         int,
-        typer.Option("--replicas", help="Replicas of each partition; -1: the broker's default."),
+        typer.Option(
+            "--replicas", metavar="N", help="Replicas of each partition; -1: the broker's default."
+        ),
     ] = BROKER_DEFAULT,
     config: Configs = None,
     if_not_exists: Annotated[
@@ -203,7 +207,9 @@ def edit(
     *,
     partitions: Annotated[
         int | None,
-        typer.Option("--partitions", "-p", min=1, help="More partitions: so many in all."),
+        typer.Option(
+            "--partitions", "-p", min=1, metavar="N", help="More partitions: so many in all."
+        ),
     ] = None,
     config: Configs = None,
     unset: Unset = None,
@@ -239,7 +245,7 @@ def delete(
     session: Session,
     patterns: Annotated[
         list[str],
-        typer.Argument(metavar="TOPIC...", help="Names, or patterns with * and ?, quoted."),
+        typer.Argument(metavar="TOPIC", help="Names, or patterns with * and ?, quoted."),
     ],
     *,
     regex: Annotated[
@@ -338,7 +344,9 @@ def records(
     everything: Annotated[bool, typer.Option("--all", help="Delete every record.")] = False,
     partition: Annotated[
         list[int] | None,
-        typer.Option("--partition", "-p", help="Only this partition; may be repeated."),
+        typer.Option(
+            "--partition", "-p", metavar="N", help="Only this partition; may be repeated."
+        ),
     ] = None,
     dry_run: DryRun = False,
     yes: Yes = False,

@@ -26,7 +26,7 @@ NODE = Node(1, "127.0.0.1", 9092, None, True)
         (900, Grade.OK, "is ours, within 900 ms"),
         (5_000, Grade.WARNING, "5.0 s ahead of ours"),
         (-5_000, Grade.WARNING, "5.0 s behind ours"),
-        (2 * WRONG_MS, Grade.PROBLEM, "120.0 min ahead of ours"),
+        (2 * WRONG_MS, Grade.PROBLEM, "2.0 h ahead of ours"),
     ],
 )
 def test_a_clock_is_judged_by_how_far_it_is_away(apart_ms: int, grade: Grade, words: str) -> None:

@@ -25,7 +25,17 @@ def test_help_names_every_command(command: Command) -> None:
 def test_a_wrong_command_comes_with_the_right_one(command: Command) -> None:
     result = command("tpics", "list")
     assert result.status == 2
-    assert "topics" in result.err
+    assert result.err == (
+        "error: no such command 'tpics'. Did you mean 'topics'?\nhint: godel --help\n"
+    )
+    assert "Possible options: --output" in command("topics", "list", "--outptu", "json").err
+
+
+def test_without_a_command_the_help_is_shown(command: Command) -> None:
+    for words in ((), ("topics",)):
+        result = command(*words)
+        assert result.status == 2
+        assert result.err.startswith(" ".join(("Usage: godel", *words, "[OPTIONS] COMMAND")))
 
 
 def test_every_command_has_a_help_of_its_own() -> None:

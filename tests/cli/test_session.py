@@ -12,6 +12,7 @@ from godel.cli import session
 from godel.cli.exits import Refused
 from godel.cli.output import Format
 from godel.cli.session import DEFAULT_BOOTSTRAP, Session, confirm, key_values
+from godel.testing import Broker
 from tests.cli.conftest import Command
 
 
@@ -58,3 +59,18 @@ def test_without_a_terminal_nobody_is_asked(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_examples_are_paragraphs() -> None:
     assert session.epilog(["a", "b"]) == "Examples:\n\na\n\nb"
+
+
+def test_common_options_may_stand_before_the_command(command: Command, broker: Broker) -> None:
+    words = ("--bootstrap", broker.bootstrap_servers, "-o", "json", "topics", "list")
+    assert command(*words).out == "[]\n"
+
+
+def test_behind_the_command_they_win(
+    command: Command, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GODEL_BOOTSTRAP", "127.0.0.1:1")
+    at = ("--bootstrap", broker.bootstrap_servers)
+    assert command(*at, "topics", "list").status == 0
+    assert command(*at, "topics", "list", "--bootstrap", "127.0.0.1:1").status == 3
+    assert command("--bootstrap", "127.0.0.1:1", "topics", "list", *at).status == 0
