@@ -54,18 +54,32 @@ class SparseIndex:
     def keep(self, count: int) -> None:
         """Forget every entry from number `count` on."""
         del self._entries[count * self.ENTRY.size :]
-        if self._written_bytes > len(self._entries):
-            self._written_bytes = NOTHING_CERTAIN
+        self._written_bytes = min(self._written_bytes, len(self._entries))
 
     def write(self) -> None:
         """Bring the file up to date (into the page cache; no safety hangs on an index)."""
-        if self._written_bytes == NOTHING_CERTAIN or self._file.size != self._written_bytes:
-            self._file.truncate(0)
-            self._written_bytes = 0
+        if self._file.size != self._written_bytes:
+            self._judge_rest()
         if self._written_bytes < len(self._entries):
             tail = bytes(memoryview(self._entries)[self._written_bytes :])
             self._file.append((tail,), len(tail))
             self._written_bytes = len(self._entries)
+
+    def _judge_rest(self) -> None:
+        """Cut off what the file holds beyond what was written, unless it is what comes anyway.
+
+        So it is after a crash, mostly; and to cut a file is slow.
+        """
+        written = max(self._written_bytes, 0)
+        if self._written_bytes != NOTHING_CERTAIN and self._file.size > written:
+            rest = self._file.pread(written, self._file.size - written)
+            if self._entries.startswith(rest, written):
+                self._written_bytes = self._file.size
+                return
+        if self._file.size < written:
+            written = 0
+        self._file.truncate(written)
+        self._written_bytes = written
 
     @property
     def file(self) -> File:
