@@ -33,7 +33,7 @@ from godel.protocol.messages.cluster_metadata import (
 from godel.protocol.wire import long_varint
 from godel.records.batch import BatchHeader, iterate_records
 from godel.security.quotas import Entity
-from godel.storage import layout, recovery
+from godel.storage import batch_scan, layout
 from godel.storage.files import Files, join
 from godel.types import TopicId
 
@@ -169,7 +169,7 @@ def _read(files: Files, path: str, begin: int) -> list[Frame]:
             )
 
     try:
-        result = recovery.scan(
+        result = batch_scan.scan(
             lambda position, size_bytes: bytes(data[position : position + size_bytes]),
             on_batch,
             position=0,
@@ -179,7 +179,7 @@ def _read(files: Files, path: str, begin: int) -> list[Frame]:
         )
         if result.problem is not None:
             rest = bytes(data[result.position :])
-            if recovery.find_batch(rest, 1, result.next_offset) is not None:
+            if batch_scan.find_batch(rest, 1, result.next_offset) is not None:
                 raise UnreadableMetadata(f"{path} at {result.position}: {result.problem}")
     except (DecodeError, CorruptBatch, ValueError, IndexError) as problem:
         raise UnreadableMetadata(f"{path}: {problem!r}") from None

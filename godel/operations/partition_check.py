@@ -1,6 +1,6 @@
 """Checks one partition's folder without changing it: batches, indexes, producers, transactions.
 
-The judge of batches is `recovery.scan`, the one that decides at a start where a log ends. What it
+The judge of batches is `batch_scan.scan`, the one that decides at a start where a log ends. What it
 would cut after a crash as the torn end of what nobody was promised is a note, anything else that is
 wrong is a problem.
 """
@@ -16,7 +16,7 @@ from godel.operations.index_check import IndexCheck
 from godel.operations.producer_check import ProducerCheck
 from godel.operations.transaction_check import TransactionCheck
 from godel.records.batch import BatchHeader, EndMarker, read_end_marker
-from godel.storage import layout, recovery
+from godel.storage import batch_scan, layout
 from godel.storage.checkpoint import DamagedCheckpoint
 from godel.storage.files import File, Files, join
 from godel.storage.leader_epoch_checkpoint import read_leader_epochs
@@ -162,7 +162,7 @@ class PartitionCheck:
                 "unless the log was compacted before its settings changed"
             )
             tally.add([problem(path, what)])
-        result = recovery.scan(
+        result = batch_scan.scan(
             file.pread,
             on_batch,
             position=0,
@@ -198,13 +198,13 @@ class PartitionCheck:
             and 0 < self._next_offset < base_offset
         )
 
-    def _judge(self, file: File, result: recovery.Scan, place: SegmentPlace) -> Finding:
+    def _judge(self, file: File, result: batch_scan.Scan, place: SegmentPlace) -> Finding:
         """Of what recovery would cut."""
         what = f"{result.problem}; the log would end at offset {result.next_offset}"
         is_promised = result.next_offset < self._expected.recovery_point
         if place.is_last and place.is_recovered and not is_promised:
-            data = file.pread(result.position, recovery.SEARCH_BYTES)
-            if recovery.find_batch(data, 1, result.next_offset) is None:
+            data = file.pread(result.position, batch_scan.SEARCH_BYTES)
+            if batch_scan.find_batch(data, 1, result.next_offset) is None:
                 return note(file.path, f"{what} (the torn end of a crash)", result.position)
         return problem(file.path, what, result.position)
 

@@ -64,6 +64,25 @@ def walk_headers(file: File) -> Iterator[tuple[int, BatchHeader]]:
         yield batch.position, parse_header(chunk, at)
 
 
+def walk_whole(file: File, position: int) -> Iterator[tuple[BatchHeader, memoryview]]:
+    """The batches from `position`, header and all."""
+    chunk, at = memoryview(b""), 0
+    while position < file.size:
+        size_bytes = HEADER_SIZE
+        if at + HEADER_SIZE <= len(chunk):
+            header = parse_header(chunk, at)
+            size_bytes = header.size_bytes
+        if at + size_bytes > len(chunk):
+            if position + size_bytes > file.size:
+                raise corrupt(file, position, "the file ends inside a batch")
+            wanted = min(max(size_bytes, LARGEST_WALK_BYTES), file.size - position)
+            chunk, at = memoryview(file.pread(position, wanted)), 0
+            continue
+        yield header, chunk[at : at + size_bytes]
+        at += size_bytes
+        position += size_bytes
+
+
 def corrupt(file: File, position: int, what: str) -> CorruptBatch:
     """Says where."""
     return CorruptBatch(f"{file.path} at {position}: {what}")

@@ -2,42 +2,35 @@
 
 After a clean stop the folder is listed and that is it. After any other, every batch from the
 segment with the recovery point on is checked (header, offsets, CRC) and indexed anew; at the first
-that is wrong the log ends. A torn tail is cut; where whole batches stand behind the wrong one, all
-that is cut off is kept aside in `.corrupt` files. `scan` only reads and judges; the rest does.
+that is wrong (`batch_scan.py`) the log ends. A torn tail is cut; where whole batches stand behind
+the wrong one, all that is cut off is kept aside in `.corrupt` files.
 """
 
 from __future__ import annotations
 
-import re
-import struct
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from godel.errors import CorruptBatch
 from godel.records.batch import (
-    ATTRIBUTES_OFFSET,
     HEADER_SIZE,
     LENGTH_PREFIX_SIZE,
     TRANSACTIONAL_BIT,
     BatchHeader,
-    check_crc,
-    parse_header,
 )
-from godel.records.crc import crc32c
 from godel.records.partition_log import EpochStart
 from godel.storage import layout
 from godel.storage.aborted import Rebuilding
+from godel.storage.batch_scan import SCAN_BYTES, SEARCH_BYTES, Scan, find_batch, scan
+from godel.storage.batch_walk import walk_whole
 from godel.storage.files import File, Files, is_full, join, parent
 from godel.storage.log_config import LogConfig
-from godel.storage.offset_index import MAX_RELATIVE_OFFSET
 from godel.storage.segment import Segment, create_segment
 from godel.storage.sidecar_files import SidecarFiles
 from godel.storage.swap import complete_swaps
 
-SCAN_BYTES = 1 << 20
-SEARCH_BYTES = 64 << 20
-"""How far behind a wrong batch whole ones are looked for."""
+OnRead = Callable[[int], None]
+"""Told how many bytes are read for a check."""
 
 
 class Cut(NamedTuple):
@@ -73,94 +66,6 @@ class LoadedLog:
     unsynced_folders: Sequence[str]
     lacks_topic_id: bool
     report: RecoveryReport
-
-
-class Scan(NamedTuple):
-    """Batches are good up to `position`, where the next one has at least `next_offset`."""
-
-    position: int
-    next_offset: int
-    problem: str | None
-
-
-Read = Callable[[int, int], bytes]
-OnRead = Callable[[int], None]
-OnBatch = Callable[[int, BatchHeader], None]
-"""Raises `CorruptBatch` where a batch makes no sense for all its CRC."""
-
-
-def scan(
-    read: Read,
-    on_batch: OnBatch,
-    *,
-    position: int,
-    next_offset: int,
-    size_bytes: int,
-    base_offset: int,
-) -> Scan:
-    """Check a segment's batches from `position` to its size; stop at the first wrong one.
-
-    The loop of a recovery, once for each batch: it asks the header for nothing that costs a call.
-    """
-    gap_position, gap_offset = position, layout.MAX_OFFSET  # of the last batch that jumped ahead
-    chunk, chunk_start = memoryview(b""), position
-    last_possible = base_offset + MAX_RELATIVE_OFFSET
-    while position < size_bytes:
-        at = position - chunk_start
-        if len(chunk) - at < min(HEADER_SIZE, size_bytes - position):
-            chunk = memoryview(read(position, min(SCAN_BYTES, size_bytes - position)))
-            chunk_start, at = position, 0
-        try:
-            header = parse_header(chunk, at)
-        except CorruptBatch as problem:
-            return Scan(position, next_offset, str(problem))
-        first_offset = header.base_offset
-        length = header.batch_length + LENGTH_PREFIX_SIZE
-        if position + length > size_bytes:
-            return Scan(position, next_offset, f"{position + length - size_bytes} bytes missing")
-        if first_offset < next_offset:
-            if first_offset >= gap_offset:
-                return Scan(gap_position, gap_offset, "an offset jumps ahead")
-            return Scan(position, next_offset, f"offset {first_offset} comes again")
-        last_offset = first_offset + header.last_offset_delta
-        if last_offset < first_offset or last_offset > last_possible:
-            return Scan(position, next_offset, f"offsets up to {last_offset}")
-        if at + length > len(chunk):
-            wanted = max(length, min(SCAN_BYTES, size_bytes - position))
-            chunk = memoryview(read(position, wanted))
-            chunk_start, at = position, 0
-        if crc32c(chunk[at + ATTRIBUTES_OFFSET : at + length]) != header.crc:
-            return Scan(position, next_offset, f"CRC of the batch at offset {first_offset}")
-        # No CRC covers the offset: of a batch that jumps ahead and one that fits in before it, the
-        # first is wrong. Gaps alone are compaction's.
-        gap_position = position
-        gap_offset = next_offset if first_offset > next_offset else layout.MAX_OFFSET
-        try:
-            on_batch(position, header)
-        except CorruptBatch as problem:
-            return Scan(position, next_offset, str(problem))
-        position += length
-        next_offset = last_offset + 1
-    return Scan(position, next_offset, None)
-
-
-def find_batch(data: bytes, start: int, offset: int) -> int | None:
-    """Where a whole batch begins in `data` from `start` on, with an offset not far from `offset`.
-
-    What follows a wrong batch tells a torn end of the log from damage in the middle of it.
-    """
-    prefix = struct.pack(">q", offset)[:5]
-    pattern = re.compile(re.escape(prefix) + rb"(?=.{11}\x02)", re.DOTALL)
-    for match in pattern.finditer(data, start):
-        at = match.start()
-        try:
-            header = parse_header(data, at)
-        except CorruptBatch:
-            continue
-        end = at + header.size_bytes
-        if end <= len(data) and check_crc(memoryview(data)[at:end], header):
-            return at
-    return None
 
 
 def load(
@@ -316,10 +221,10 @@ def _recover(
 ) -> None:
     """Check and index from the segment with the recovery point on, and sync what is good.
 
-    With `write.caching` nobody was promised that: it is left to the log's next sync. Between two
-    segments of a log that is not compacted there is no gap: what was written to the first was lost
-    with the power, and nothing of the second was acknowledged. Below the recovery point there may
-    be one all the same: the log was compacted before its settings changed.
+    With `write.caching` nobody was promised that: batches are left to the log's next sync. Between
+    two segments of a log that is not compacted there is no gap: what was written to the first was
+    lost with the power, and nothing of the second was acknowledged. Below the recovery point there
+    may be one all the same: the log was compacted before its settings changed.
     """
     report, segments = loaded.report, loaded.segments
     report.was_checked = True
@@ -347,10 +252,13 @@ def _recover(
             break
         segment.next_offset = result.next_offset if is_last else max(result.next_offset, following)
         next_offset = segment.next_offset
-        written = [*segment.data_files(), *(() if is_last else finish_indexes(segment))]
-        for file in written:
-            if not config.write_caching:
-                file.sync()
+        data = segment.data_files()
+        for file in () if config.write_caching else data:
+            file.sync()
+        indexes = () if is_last else finish_indexes(segment)
+        for file in indexes:
+            file.sync()
+        for file in (*data, *indexes):
             file.close()
     if not config.write_caching:
         loaded.flushed_offset = layout.MAX_OFFSET
@@ -493,8 +401,7 @@ def replay(
 ) -> None:
     """Show every batch from the one with `from_offset` on."""
     for segment in segments:
-        if segment.next_offset <= from_offset:
-            continue
-        for walked in segment.walk(segment.locate(max(from_offset, segment.base_offset))):
-            data = segment.file.pread(walked.position, walked.size_bytes)
-            on_batch(parse_header(data), memoryview(data))
+        if segment.next_offset > from_offset:
+            start = segment.locate(max(from_offset, segment.base_offset))
+            for header, batch in walk_whole(segment.file, start):
+                on_batch(header, batch)

@@ -15,7 +15,7 @@ from godel.broker.partition import Partition
 from godel.broker.producer_state import ProducerState
 from godel.metadata.publisher import Metadata
 from godel.metadata.topics import Topics
-from godel.storage import recovery
+from godel.storage import batch_scan, recovery
 from godel.storage.data_directory import DataDirectory
 from godel.storage.faulty_files import FaultyFile, FaultyFiles
 from godel.storage.layout import CLEANED, LOG_START_CHECKPOINT, TEMPORARY
@@ -93,7 +93,7 @@ async def test_a_broker_that_answers_delete_records_before_it_is_saved_is_caught
 async def test_a_broker_that_believes_every_batch_is_caught(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(recovery, "crc32c", lambda _data: ANY)
+    monkeypatch.setattr(batch_scan, "crc32c", lambda _data: ANY)
     assert await verdict() != "nothing"
 
 

@@ -4,7 +4,13 @@ import pytest
 
 from godel.errors import CorruptBatch
 from godel.records.batch import parse_header
-from godel.storage.batch_walk import WalkedBatch, walk, walk_headers
+from godel.storage.batch_walk import (
+    LARGEST_WALK_BYTES,
+    WalkedBatch,
+    walk,
+    walk_headers,
+    walk_whole,
+)
 from godel.storage.files import File
 from godel.storage.memory_files import MemoryFiles
 from tests.storage.harness import NOW_MS, batch_of, put
@@ -52,3 +58,19 @@ def test_what_is_not_a_batch_is_reported_with_its_place(data: bytes, problem: st
     position = len(batch_of([b"whole"]))
     with pytest.raises(CorruptBatch, match=rf"x\.log at {position}: .*{problem}"):
         list(walk(file))
+
+
+def test_whole_batches_come_from_a_position_on_however_long_they_are() -> None:
+    sizes = [10, LARGEST_WALK_BYTES + 1000, 0, *[9000] * 80]
+    batches = [batch_of([b"x" * size], base_offset=at) for at, size in enumerate(sizes)]
+    file = file_of(b"".join(batches))
+    walked = list(walk_whole(file, len(batches[0])))
+    assert [bytes(batch) for _, batch in walked] == batches[1:]
+    assert [header for header, _ in walked] == [parse_header(batch) for batch in batches[1:]]
+
+
+@pytest.mark.parametrize("missing", [1, 100])
+def test_a_batch_that_is_not_whole_is_damage(missing: int) -> None:
+    file = file_of(batch_of([b"x"]) + batch_of([b"y" * 50], base_offset=1)[:-missing])
+    with pytest.raises(CorruptBatch):
+        list(walk_whole(file, 0))
