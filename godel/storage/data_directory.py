@@ -32,7 +32,7 @@ from godel.storage.directory_marks import (
     write_mark,
 )
 from godel.storage.files import UNKNOWN_SPACE, FileLock, Files, join
-from godel.storage.folders import Folders, make_durable_folder, sorted_folders
+from godel.storage.folders import Folders, make_durable_folder, sorted_folders, sync_segments
 from godel.storage.layout import MovingFolder
 from godel.storage.log import Log
 from godel.storage.log_config import LogConfig
@@ -355,6 +355,10 @@ class DataDirectory:
                 is_clean = False
         try:
             self.positions.note(logs, high_watermarks)
+            for partition in tuple(self.positions.unsynced()):
+                if partition not in logs:
+                    sync_segments(self.files, self.folder(partition))
+                    self.positions.note_synced(partition)
             self.positions.write().result()
             if is_clean:
                 marker = join(self.path, layout.CLEAN_SHUTDOWN)

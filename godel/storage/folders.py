@@ -72,3 +72,13 @@ def make_durable_folder(files: Files, folder: str) -> None:
         files.make_folder(folder)
     for made in reversed(missing):
         files.sync_folder(parent(made))
+
+
+def sync_segments(files: Files, folder: str) -> None:
+    """Have all files of a partition's segments on disk. Raises OSError."""
+    for name in files.list_files(folder):
+        if layout.parse_segment_file(name) is not None:
+            file = files.open(join(folder, name))
+            file.sync()
+            file.close()
+    files.sync_folder(folder)

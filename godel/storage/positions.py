@@ -12,7 +12,7 @@ its folder, never taken for its successor's.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future
 
 from godel.storage import layout
@@ -119,6 +119,10 @@ class Positions:
         """Write how far the logs are, those that are not open included."""
         return self._write({layout.HIGH_WATERMARK_CHECKPOINT: self.high_watermarks})
 
+    def write_recovery_points(self) -> Future[None]:
+        """Write the same without the high watermarks, which only Kafka's tools ask for."""
+        return self._write()
+
     def write_log_starts(self, logs: Mapping[TopicPartition, Log]) -> Future[None]:
         """Write where the open logs begin."""
         self._note_log_starts(logs)
@@ -149,6 +153,16 @@ class Positions:
     def note_clean(self, partition: TopicPartition, clean_offset: int) -> None:
         """Take over how far a log is compacted; the next checkpoint writes it."""
         self.clean_offsets[partition] = clean_offset
+
+    def unsynced(self) -> Iterator[TopicPartition]:
+        """Logs with `write.caching` that were recovered, and not opened or synced since."""
+        for partition, end_offset in self.checked_ends.items():
+            if self.recovery_points.get(partition, 0) < end_offset:
+                yield partition
+
+    def note_synced(self, partition: TopicPartition) -> None:
+        """All that recovery found of a log is on disk."""
+        self.recovery_points[partition] = self.checked_ends[partition]
 
     def note_recovered(self, recovered: Iterable[RecoveredLog]) -> None:
         """Their ends are known now. Raises OSError.

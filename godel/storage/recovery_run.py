@@ -22,6 +22,7 @@ from godel.errors import CorruptBatch
 from godel.storage import layout
 from godel.storage.checkpoint import DamagedCheckpoint, LogEnd
 from godel.storage.files import Files, is_full, join, parent
+from godel.storage.flusher import MANY_LOGS
 from godel.storage.log_config import LogConfig
 from godel.storage.recovery import LoadedLog, RecoveryReport, finish_indexes, load
 from godel.storage.sidecar_files import SidecarFiles
@@ -123,8 +124,6 @@ class RecoveryRun:
 
     async def run(self, logs: Sequence[UncleanLog]) -> list[RecoveredLog]:
         self._logs = len(logs)
-        if len(logs) > LOGS_AT_ONCE:
-            await self._call(self._files.write_back, parent(logs[0].folder))
         done: list[RecoveredLog] = []
         changed: list[tuple[int, UncleanLog]] = []
         parts = deque(logs[at : at + LOGS_AT_ONCE] for at in range(0, len(logs), LOGS_AT_ONCE))
@@ -138,6 +137,8 @@ class RecoveryRun:
         await self._in_parallel(measure_parts)
         self._unchanged = len(done)
         self._total_bytes = sum(size_bytes for size_bytes, _ in changed)
+        if sum(not one.config.write_caching for _, one in changed) >= MANY_LOGS:
+            await self._call(self._files.write_back, parent(logs[0].folder))
         loads = deque(split(changed))
 
         async def recover_loads(door: Files, tally: Tally) -> None:
@@ -238,11 +239,11 @@ def recover_load(
         except FAILURES as failure:
             done.append(failed(one, failure))
         tally.logs += 1
-    if len(checked) > 1:
+    if sum(not one.config.write_caching for one, _ in checked) > 1:
         files.write_back(parent(checked[0][0].folder))
     for one, loaded in checked:
         try:
-            settle_recovered(files, one.folder, loaded)
+            settle_recovered(files, one.folder, loaded, is_synced=not one.config.write_caching)
         except FAILURES as failure:
             done.append(failed(one, failure))
             continue
@@ -273,11 +274,15 @@ def check(files: Files, log: UncleanLog, now_ms: int, tally: Tally) -> LoadedLog
     return loaded
 
 
-def settle_recovered(files: Files, folder: str, loaded: LoadedLog) -> None:
-    """Write down what recovery has found and nobody would find again. Raises OSError."""
+def settle_recovered(files: Files, folder: str, loaded: LoadedLog, *, is_synced: bool) -> None:
+    """Write down what recovery has found and nobody would find again. Raises OSError.
+
+    Unless it `is_synced`, the last segment and its indexes wait for the log's next sync.
+    """
     end_offset = loaded.segments[-1].next_offset
     for file in finish_indexes(loaded.segments[-1]):
-        file.sync()
+        if is_synced:
+            file.sync()
     for segment in loaded.segments:
         segment.close()
     sidecars = SidecarFiles(files, folder, set())

@@ -385,3 +385,21 @@ async def test_a_full_disk_at_the_stop_makes_it_unclean_and_loses_nothing() -> N
     store = open_store(files)
     await store.recover({PARTITION: config}, threads=2)
     assert store.open(PARTITION, TOPIC_ID, config).end_offset == 2
+
+
+async def test_a_cached_log_that_was_recovered_and_not_opened_is_whole_after_a_clean_stop() -> None:
+    files, config = FaultyFiles(), topic_config(BrokerConfig(), {"write.caching": "true"})
+    store = open_store(files)
+    log = store.open(PARTITION, TOPIC_ID, config)
+    append_values(log, 1)
+    log.flush()
+    append_values(log, 2)
+    await store.checkpoint({})
+    files.release_locks()
+    store = open_store(files)
+    await store.recover({PARTITION: config}, threads=2)
+    assert await store.close({})
+    store = open_store(files.after_crash())
+    log = store.open(PARTITION, TOPIC_ID, config)
+    assert (log.end_offset, log.flushed_offset) == (3, 3)
+    append_values(log, 1)
