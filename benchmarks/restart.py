@@ -3,7 +3,8 @@
 scan   recovery of long logs against `cat` of the same files and the CRC alone, in one thread and
        two, from the page cache and (as root) from the disk
 many   thousands of partitions with data: stop, start, first answers, descriptors, memory
-kill   SIGKILL while 64 producers write to 128 partitions, with gigabytes in the logs
+kill   SIGKILL while 64 producers write to 128 partitions, with gigabytes in the logs, against a
+       start on an empty folder right after it
 
 Every time is from the start of the process to the answer that the row names, over the wire. What
 else the machine does shows in all of them: compare within one run.
@@ -299,6 +300,10 @@ def bench_kill(root: Path, size_bytes: int, caching: bool) -> None:
         acked_s = first_ack(broker, "killed")
         row(f"killed {mode}: ApiVersions", f"{broker.start_s:.2f} s", "1 s")
         row(f"killed {mode}: first acknowledgement", f"{acked_s:.2f} s", "1 s")
+    shutil.rmtree(data)
+    data.mkdir()
+    with running(data, setting) as broker:
+        row(f"{mode}: start on an empty folder", f"{broker.start_s:.2f} s", "0.3 s")
     shutil.rmtree(data)
 
 

@@ -113,7 +113,9 @@ class PartitionLog(Protocol):
     """Called on the event loop each time `flushed_offset` moved, or the log was fenced."""
 
     on_roll: Callable[[], None] | None
-    """Called just before a new segment begins at `end_offset`: the moment to `save_producers`."""
+    """Called just before a new segment begins at `end_offset`, and when much was written since:
+    the moment to `save_producers`.
+    """
 
     def append(self, header: BatchHeader, data: Buffer, leader_epoch: int) -> int:
         """Store one checked batch with the next offset; return its base offset.
@@ -328,6 +330,14 @@ class LogStore(Protocol):
 
     async def checkpoint(self, high_watermarks: Mapping[TopicPartition, int]) -> None:
         """Note how far every log is durable, so that the next start need not look before that."""
+        ...
+
+    async def run_checkpoints(self) -> None:
+        """Bound what is read after a crash, until cancelled. Run it while the broker serves.
+
+        After so many bytes written it notes how far the logs are durable, those with
+        `write.caching` once it has synced them.
+        """
         ...
 
     async def close(self, high_watermarks: Mapping[TopicPartition, int]) -> bool:

@@ -94,6 +94,7 @@ async def running_node(config: BrokerConfig, given: Surroundings) -> AsyncIterat
         tasks.start_soon(run_maintenance, broker)
         tasks.start_soon(watch, broker, tasks.cancel_scope)
         tasks.start_soon(broker.logs.run_moves)
+        tasks.start_soon(broker.logs.run_checkpoints)
         monitor.broker = broker
         yield replace(node, monitor=monitor.listens_on)
         tasks.cancel_scope.cancel()

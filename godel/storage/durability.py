@@ -92,9 +92,10 @@ class Durability:
 
     # What the log has done
 
-    def written(self, end_offset: int) -> None:
-        """The active segment has batches up to here."""
+    def written(self, end_offset: int, size_bytes: int) -> None:
+        """The active segment has batches up to here, the last one of this size."""
         self.end_offset = end_offset
+        self._flusher.note_written(size_bytes)
         if not self._is_durable:
             self._note_cached()
         elif not self._is_sync_asked:

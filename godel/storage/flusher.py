@@ -9,6 +9,7 @@ on the spot. The only asyncio of `storage/`.
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections import deque
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -134,6 +135,27 @@ class Flusher:
         self._in_flight: asyncio.Future[list[Synced]] | None = None
         self._executor: ThreadPoolExecutor | None = None
         self.rounds = 0
+        self._written_bytes = 0
+        self._wanted_bytes = sys.maxsize
+        self._is_enough_written = asyncio.Event()
+
+    # How much is written
+
+    def note_written(self, size_bytes: int) -> None:
+        """So much was appended to some log."""
+        self._written_bytes += size_bytes
+        if self._written_bytes >= self._wanted_bytes:
+            self._is_enough_written.set()
+
+    async def written(self, size_bytes: int) -> None:
+        """Return when so much was appended to all logs together since this returned last."""
+        self._wanted_bytes = size_bytes
+        if self._written_bytes < size_bytes:
+            self._is_enough_written.clear()
+            await self._is_enough_written.wait()
+        self._written_bytes = 0
+
+    # Syncs
 
     def request(self, log: Syncable) -> None:
         """Take the log into the next round. Without a running loop it waits for `flush_now`."""
@@ -188,11 +210,12 @@ class Flusher:
                         self._asking.pop(log, None)
                         if (plan := log.begin_sync()) is not None:
                             plans.append((log, plan))
-                    done = await loop.run_in_executor(
-                        executor, self._sync_all, [plan for _, plan in plans]
-                    )
-                    for (log, plan), synced in zip(plans, done, strict=True):
-                        self._end(log, plan, synced)
+                    done = executor.submit(self._sync_all, [plan for _, plan in plans])
+                    try:
+                        await asyncio.shield(asyncio.wrap_future(done))
+                    finally:  # whoever is cancelled does not leave its files pinned
+                        for (log, plan), synced in zip(plans, done.result(), strict=True):
+                            self._end(log, plan, synced)
                     await asyncio.sleep(0)
 
             await asyncio.gather(*(work() for _ in range(threads)))

@@ -35,7 +35,7 @@ from godel.storage.flusher import Flusher
 from godel.storage.log_config import LogConfig
 from godel.storage.offset_index import MAX_RELATIVE_OFFSET
 from godel.storage.segment import Segment, create_segment, limit_indexes
-from godel.storage.sidecar_files import SidecarFiles
+from godel.storage.sidecar_files import REPLAYED_BYTES, SidecarFiles
 from godel.types import Buffer, TopicId
 
 _pack_prefix = struct.Struct(">qii").pack
@@ -69,7 +69,6 @@ class Log:
         self._active = loaded.segments[-1]
         self._log_start = loaded.log_start_offset
         self._sidecars = SidecarFiles(files, folder, loaded.snapshot_offsets)
-        self._size_bytes = sum(segment.size_bytes for segment in loaded.segments)
         self.durability = Durability(
             folder,
             self._active,
@@ -83,6 +82,7 @@ class Log:
             if segment.next_offset > loaded.flushed_offset:
                 self.durability.add(*segment.data_files())
         self._settled_offset = -1 if loaded.report.was_checked else self.end_offset
+        self._snapshot_bytes = 0  # of the active segment lie before the newest producer snapshot
         self._is_closed = False
         self.is_swapping = False  # by compaction: nothing is deleted meanwhile
         self.is_moving = False  # to another directory: nothing is deleted or compacted meanwhile
@@ -156,7 +156,7 @@ class Log:
 
     @property
     def size_bytes(self) -> int:
-        return self._size_bytes
+        return sum(segment.size_bytes for segment in self._segments)
 
     @property
     def is_settled(self) -> bool:
@@ -220,8 +220,7 @@ class Log:
             )
         except (OSError, CorruptBatch) as failure:
             raise durability.refuse("append", failure) from failure
-        self._size_bytes += size_bytes
-        durability.written(last_offset + 1)
+        durability.written(last_offset + 1, size_bytes)
         return base_offset
 
     def roll(self) -> Segment:
@@ -243,6 +242,7 @@ class Log:
         self._segments.append(segment)
         self._bases.append(segment.base_offset)
         self._active = segment
+        self._snapshot_bytes = 0
         self._settled_offset = -1
         self.durability.rolled(closing, segment, *indexes)
         return segment
@@ -351,7 +351,7 @@ class Log:
         return max(bisect_right(self._bases, offset) - 1, 0)
 
     def replay(self, from_offset: int, on_batch: Callable[[BatchHeader, memoryview], None]) -> None:
-        """Show every batch from the one with `from_offset` to the end, for the state above."""
+        """See `PartitionLog.replay`."""
         with self._reading():
             recovery.replay(self._segments, from_offset, on_batch)
 
@@ -369,14 +369,13 @@ class Log:
         if self.failure is not None or self.is_swapping or self.is_moving:
             return []
         with self._reading():
-            facts = [retention.facts(segment) for segment in self._segments]
-        plan = retention.plan(
-            facts,
-            self.config,
-            now_ms=self._clock.now_ms(),
-            log_start_offset=self._log_start,
-            upper_bound=upper_bound,
-        )
+            plan = retention.plan(
+                [retention.facts(segment) for segment in self._segments],
+                self.config,
+                now_ms=self._clock.now_ms(),
+                log_start_offset=self._log_start,
+                upper_bound=upper_bound,
+            )
         if len(plan) == len(self._segments) and not self._begin_anew():
             plan.pop()
         if plan:
@@ -402,7 +401,6 @@ class Log:
             while at_most and len(self._segments) > 1 and self._bases[1] <= self._log_start:
                 at_most -= 1
                 self._let_go(self._segments[0])
-                self._size_bytes -= self._segments[0].size_bytes
                 del self._segments[0], self._bases[0]
             self._sidecars.forget_snapshots(self._bases)
 
@@ -419,7 +417,6 @@ class Log:
         first = self._segments.index(old[0])
         self._segments[first : first + len(old)] = [new]
         self._bases[first : first + len(old)] = [new.base_offset]
-        self._size_bytes = sum(segment.size_bytes for segment in self._segments)
         for segment in reversed(old):
             self._let_go(segment)
 
@@ -449,16 +446,22 @@ class Log:
             return
         with self._writing("snapshot"):
             file = self._sidecars.write_producers(self.end_offset, producers, self._bases)
+        self._snapshot_bytes = self._active.size_bytes
         self.durability.add(file)
         self.durability.add_folders(self.folder)
 
     # The end
 
     def checkpoint(self) -> int:
-        """Write the indexes so far, for a quick recovery; return the recovery point."""
+        """Write the indexes so far, for a quick recovery; return the recovery point.
+
+        And the producers, where much would have to be replayed.
+        """
         if self.failure is None and not self.is_settled:
             with suppress(StorageFailed), self._writing("index"):
                 self._active.indexes.write()
+                if self._active.size_bytes - self._snapshot_bytes > REPLAYED_BYTES and self.on_roll:
+                    self.on_roll()
         return self.durability.recovery_point
 
     def finish(self) -> None:

@@ -14,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
 
 from structlog.typing import FilteringBoundLogger
 
@@ -29,7 +28,7 @@ from godel.records.partition_log import (
     ProducerEntry,
 )
 from godel.storage import compaction, retention
-from godel.storage.checkpoint_writer import settled
+from godel.storage.checkpoints import CLOSING_THREADS, Checkpoints
 from godel.storage.cleaner import Abandoned, Cleaner, dirt_of
 from godel.storage.compaction import Dirt
 from godel.storage.data_directories import AllDirectoriesFailed, DataDirectories
@@ -45,9 +44,6 @@ from godel.storage.recovery import Cut
 from godel.storage.recovery_run import recover_logs
 from godel.storage.relocation import Relocation
 from godel.types import TopicId, TopicPartition
-
-CLOSING_THREADS = 16
-"""Syncs that wait for the disk together at the stop."""
 
 
 class LocalLogStore:
@@ -70,6 +66,9 @@ class LocalLogStore:
         self._logs: dict[TopicPartition, Log] = {}
         self.on_offline: Callable[[TopicPartition, str], None] | None = None
         self._watch = DirectoryWatch(directories.working, self._fail)
+        self._checkpoints = Checkpoints(
+            directories, self._logs, flusher=flusher, watch=self._watch, log=log
+        )
         self.on_moved: Callable[[TopicPartition, PartitionLog], None] | None = None
         self._mover = Mover(
             directories.files,
@@ -431,68 +430,18 @@ class LocalLogStore:
 
     async def save_log_starts(self) -> None:
         """See `LogStore.save_log_starts`."""
-        share = self._directories.share
-        try:
-            await self._write(lambda one: one.positions.write_log_starts(share(one, self._logs)))
-        except StorageFailed as failure:
-            if is_full(failure):
-                await self._make_room()
-            raise
-
-    async def _make_room(self) -> None:
-        """Let the oldest segments go although a full disk keeps log starts from being saved.
-
-        Of each log only one, and synced: so a power cut leaves no hole. That makes room for the log
-        starts, and in the next round the others may go.
-        """
-        logs = list(self._logs.values())
-        for log in logs:
-            with contextlib.suppress(StorageFailed):
-                log.delete_old_segments(at_most=1)
-        await self._flusher.flush_all([log.durability for log in logs], threads=1)
+        await self._checkpoints.save_log_starts()
 
     async def checkpoint(self, high_watermarks: Mapping[TopicPartition, int]) -> None:
         """See `LogStore.checkpoint`."""
-        idle = [log for log in self._logs.values() if log.end_offset == log.flushed_offset]
-        await self._settle([log for log in idle if not log.is_settled], threads=1)
-        share = self._directories.share
-        for one in self._directories.working:
-            one.positions.note(share(one, self._logs), share(one, high_watermarks))
-        try:
-            await self._write(lambda one: one.positions.write())
-        except StorageFailed as failure:
-            self._log.error("checkpoint_failed", reason=str(failure))
-        self._watch.ask(self._directories.working)
+        await self._checkpoints.save(high_watermarks)
 
-    async def _write(self, write: Callable[[DataDirectory], Future[None]]) -> None:
-        """Have every directory write something, all at once. Raises `StorageFailed`, in the end."""
-        failures: list[StorageFailed] = []
-        for directory, written in [(one, write(one)) for one in self._directories.working]:
-            try:
-                with self._watch.suspecting(directory):
-                    await settled(written)
-            except StorageFailed as failure:
-                failures.append(failure)
-        if failures:
-            raise failures[0]
-
-    async def _settle(self, logs: Sequence[Log], *, threads: int) -> None:
-        """Have all of these logs on disk, indexes included: they need not be checked then."""
-        ends: dict[Log, int] = {}
-        for log in logs:
-            with contextlib.suppress(StorageFailed):
-                log.finish()
-                ends[log] = log.end_offset
-        await self._flusher.flush_all(
-            [log.durability for log in logs],
-            threads=threads,
-            volumes=[directory.path for directory in self._directories.working],
-        )
-        for log, end_offset in ends.items():
-            log.settled(end_offset)
+    async def run_checkpoints(self) -> None:
+        """See `LogStore.run_checkpoints`."""
+        await self._checkpoints.run()
 
     async def close(self, high_watermarks: Mapping[TopicPartition, int]) -> bool:
         """See `LogStore.close`."""
         self._cleaner.close()
-        await self._settle(list(self._logs.values()), threads=CLOSING_THREADS)
+        await self._checkpoints.settle(self._logs.values(), threads=CLOSING_THREADS)
         return self._directories.close(self._logs, high_watermarks)

@@ -16,6 +16,9 @@ from godel.storage.partition_metadata import read_partition_metadata, write_part
 from godel.storage.producer_snapshot import DamagedSnapshot, read_producers, write_producers
 from godel.types import TopicId
 
+REPLAYED_BYTES = 32 << 20
+"""More than so much without a producer snapshot takes too long to replay when a log is opened."""
+
 
 class SidecarFiles:
     """The files beside the segments of one log, which owns this."""

@@ -6,8 +6,9 @@ import asyncio
 import inspect
 import logging
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
+from unittest.mock import patch
 
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger
@@ -64,14 +65,25 @@ async def running(
         directories=directories, store=store, clock=clock, randomness=randomness, log=log_into(bugs)
     )
     failure = None
-    async with running_node(CONFIG, given) as node:
-        try:
-            yield NodeClient(node)
-        except Exception as raised:  # noqa: BLE001  # raised again where no task group wraps it
-            failure = raised
+    with small_limits():
+        async with running_node(CONFIG, given) as node:
+            try:
+                yield NodeClient(node)
+            except Exception as raised:  # noqa: BLE001  # raised again where no task group wraps it
+                failure = raised
     if failure is not None:
         raise failure
     assert not bugs, bugs
+
+
+@contextmanager
+def small_limits() -> Iterator[None]:
+    """Checkpoints that follow what is written come every few batches."""
+    with (
+        patch("godel.storage.checkpoints.BYTES_PER_CHECKPOINT", 1000),
+        patch("godel.storage.log.REPLAYED_BYTES", 500),
+    ):
+        yield
 
 
 def log_into(bugs: list[EventDict]) -> FilteringBoundLogger:

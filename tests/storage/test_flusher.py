@@ -139,3 +139,42 @@ async def test_many_logs_are_flushed_together(
     assert [log.flushed_offset for log in logs] == [2] * 30
     await flusher.close()  # a round may have been under way
     assert all(log.durability.is_idle for log in logs)
+
+
+async def test_who_waits_for_so_many_written_bytes_is_woken_by_whichever_log(
+    tmp_path: Path,
+) -> None:
+    files = RealFiles()
+    flusher = Flusher(files)
+    logs = [open_log(files, join(str(tmp_path), f"t-{n}"), flusher=flusher) for n in range(2)]
+    append_values(logs[0], 1, size=1000)
+    await flusher.written(1000)
+    waiting = asyncio.ensure_future(flusher.written(1000))
+    append_values(logs[0], 1, size=500)
+    await turns()
+    assert not waiting.done()
+    append_values(logs[1], 1, size=500)
+    await turns()
+    assert waiting.done()
+    for log in logs:
+        log.close()
+    await flusher.close()
+
+
+async def test_who_is_cancelled_while_many_logs_are_synced_leaves_no_file_pinned(
+    tmp_path: Path,
+) -> None:
+    files = HeldFiles()
+    flusher = Flusher(files)
+    log = open_log(files, join(str(tmp_path), "t-0"), flusher=flusher, write_caching=True)
+    append_values(log, 1)
+    flushing = asyncio.ensure_future(flusher.flush_all([log.durability], threads=1))
+    await turns()
+    flushing.cancel()
+    files.released.set()
+    with pytest.raises(asyncio.CancelledError):
+        await flushing
+    assert log.flushed_offset == 1
+    assert log.durability.is_idle
+    log.close()
+    assert files.open_count == 0
