@@ -24,6 +24,7 @@ help:
 	@echo 'make compat-reference  the same against a real Apache Kafka'
 	@echo 'make fuzz         property tests, many more examples (SEED=... repeats a run, FUZZ_FACTOR=20)'
 	@echo 'make bench-quick  three minutes of measurements; make bench: all of them'
+	@echo 'make package      wheel and sdist into dist, tried out, and what is in deploy/ and Dockerfile'
 	@echo 'make docs         write the generated pages; make format: ruff format and fix'
 	@echo 'make setup        only the set-up; make clean: remove it (never ./data)'
 
@@ -49,6 +50,10 @@ $(VENV)/.test: $(VENV)/.package
 
 $(VENV)/.compat: $(VENV)/.test
 	$(PIP) install --group compat
+	@touch $@
+
+$(VENV)/.packaging: $(VENV)/.test
+	$(PIP) install --group package
 	@touch $@
 
 .PHONY: setup
@@ -141,6 +146,15 @@ bench: $(VENV)/.compat
 	$(BIN)/python benchmarks/broker.py --rounds 3 --scale 2 $(ARGS)
 	$(BIN)/python benchmarks/compaction.py
 	$(BIN)/python benchmarks/restart.py
+
+# --- packages and deployments ---------------------------------------------------------------------
+
+# On Python 3.11, 3.12 and 3.13, where they are found; the image's steps where root may have namespaces.
+.PHONY: package
+package: $(VENV)/.packaging
+	rm -rf dist && mkdir -p .cache
+	$(BIN)/python -m build --no-isolation --outdir dist . >.cache/build.log 2>&1 || { cat .cache/build.log; exit 1; }
+	GODEL_MAKE_PACKAGE=1 $(PYTEST) -n $(WORKERS) tests/deploy $(ARGS)
 
 # --- generated documentation ---------------------------------------------------------------------
 
