@@ -43,6 +43,7 @@ Result = TypeVar("Result")
 DEFAULTS = {
     "listeners": "PLAINTEXT://127.0.0.1:0",
     "group.initial.rebalance.delay.ms": "0",
+    "auto.create.topics.linger.ms": "0",
     "write.caching": "true",
 }
 MEMORY = "memory"

@@ -55,7 +55,12 @@ class Broker:
         self.fetch_sessions = FetchSessions(
             randomness, slots=config.max_incremental_fetch_session_cache_slots
         )
-        self.auto_creation = AutoCreation(self.create_on_demand, log)
+        self.auto_creation = AutoCreation(
+            self.create_on_demand,
+            linger_ms=config.auto_create_topics_linger_ms,
+            clock=clock,
+            log=log,
+        )
         self.quotas = Quotas(
             samples=config.quota_window_num, window_ms=config.quota_window_size_seconds * 1000.0
         )

@@ -101,6 +101,14 @@ class BrokerConfig(LogDefaults, AbsentFeatures):
     auto_create_topics_enable: bool = setting(
         "auto.create.topics.enable", True, "Create a topic when a client asks for it by name."
     )
+    auto_create_topics_linger_ms: int = setting(
+        "auto.create.topics.linger.ms",
+        50,
+        "How long after a client asked for a topic by name it is created, unless it is asked for "
+        "again before; some clients must see it appear.",
+        type=INT,
+        minimum=0,
+    )
     num_partitions: int = setting(
         "num.partitions", 1, "Partitions of a topic that does not say.", type=INT, minimum=1
     )

@@ -5,8 +5,8 @@ v0: an empty list of topics means all. v1: null means all, empty none. v4: allow
 answer. v12: topics may be asked for by id. v13: a top-level error code, never needed here. As in
 Kafka a topic that is named twice is answered once.
 
-A missing topic that may be created is answered UNKNOWN_TOPIC_OR_PARTITION and created meanwhile.
-Whoever asks for it while it is being created, or anew after that, gets it: one retry is enough.
+A missing topic that may be created is answered UNKNOWN_TOPIC_OR_PARTITION and created a moment
+later, or at once when it is asked for again. Whoever asks for it while it is being created gets it.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ import structlog
 from structlog.testing import capture_logs
 
 from godel.broker.auto_creation import AutoCreation
+from godel.clock import ManualClock
 from godel.errors import ApiError, ErrorCode
 from godel.metadata.topics import MAX_PARTITIONS_PER_REQUEST
 
@@ -15,11 +16,14 @@ from godel.metadata.topics import MAX_PARTITIONS_PER_REQUEST
 class Creations:
     """Topics are made when the test lets them be."""
 
-    def __init__(self, *refused: str) -> None:
+    def __init__(self, *refused: str, linger_ms: int = 0) -> None:
+        self.clock = ManualClock()
         self.made: list[str] = []
         self.refused = refused
         self.allowed = asyncio.Event()
-        self.auto_creation = AutoCreation(self.create, structlog.get_logger())
+        self.auto_creation = AutoCreation(
+            self.create, linger_ms=linger_ms, clock=self.clock, log=structlog.get_logger()
+        )
 
     async def create(self, name: str) -> None:
         await self.allowed.wait()
@@ -56,6 +60,36 @@ def test_what_is_new_in_a_request_is_begun_beside_what_is_under_way() -> None:
         creations.ask_for("a")
         assert len(creations.ask_for("a", "b")) == 1
         await creations.finish("a", "b")
+        assert creations.made == ["a", "b"]
+
+    asyncio.run(story())
+
+
+def test_a_topic_is_made_a_moment_after_it_was_asked_for() -> None:
+    async def story() -> None:
+        creations = Creations(linger_ms=50)
+        creations.allowed.set()
+        creations.ask_for("a", "b")
+        creations.clock.advance(49)
+        await asyncio.sleep(0)
+        assert creations.made == []
+        creations.clock.advance(1)
+        await asyncio.sleep(0)
+        assert creations.made == ["a", "b"]
+
+    asyncio.run(story())
+
+
+def test_who_asks_again_within_that_moment_learns_nothing_and_ends_it() -> None:
+    async def story() -> None:
+        creations = Creations(linger_ms=50)
+        creations.ask_for("a", "b")
+        assert creations.ask_for("a") == set(), "nothing is under way yet"
+        assert len(creations.ask_for("a")) == 1
+        await creations.finish("a")
+        assert creations.made == ["a"]
+        creations.clock.advance(50)
+        await asyncio.sleep(0)
         assert creations.made == ["a", "b"]
 
     asyncio.run(story())

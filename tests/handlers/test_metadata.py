@@ -96,6 +96,18 @@ def test_whoever_asks_while_the_topic_is_being_created_gets_it(
         assert ask(other, 13, "t").topics[0].error_code == 0
 
 
+def test_a_topic_lingers_before_it_is_made() -> None:
+    settings = {"auto.create.topics.linger.ms": 50}
+    with Broker(settings, clock=ManualClock()) as broker, Client(broker) as client:
+        for _ in range(2):  # who asks again ends that, but is not told otherwise
+            (topic,) = ask(client, 13, "t").topics
+            assert topic.error_code == ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+        assert ask(client, 13, "t").topics[0].error_code == 0
+        ask(client, 13, "other")
+        broker.advance(50)
+        assert ask(client, 13, "other").topics[0].error_code == 0
+
+
 def test_a_stop_in_the_middle_of_a_creation_ends_it_and_the_waiting() -> None:
     async def never(moment: str) -> None:
         if moment == "txn":
