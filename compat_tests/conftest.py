@@ -13,6 +13,7 @@ pytest.register_assert_rewrite(
     "compat_tests.groups",
 )
 
+from compat_tests import deadline
 from compat_tests.brokers import Broker, broker_under_test
 
 LONGEST = {
@@ -74,6 +75,25 @@ _run_id = pytest.StashKey[str]()
 def pytest_configure(config: pytest.Config) -> None:
     # The house turns warnings into errors; a client's own warnings say nothing about the broker.
     config.addinivalue_line("filterwarnings", "ignore")
+    deadline.set_up(config)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
+    with deadline.of_step(item, "the set-up"):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    with deadline.of_step(item, "the run"):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
+    with deadline.of_step(item, "the end"):
+        return (yield)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import pytest
+
 from compat_tests.brokers import godel_command
 from compat_tests.programs import not_testable
 from compat_tests.suites import SUITES, expected
@@ -11,6 +13,7 @@ from compat_tests.suites.commands import CannotFetch
 from compat_tests.suites.runner import run_suite
 
 
+@pytest.mark.deadline(3 * 3600)  # each of its tests has one of its own
 class Published:
     """A class for each suite, for `--dist loadscope` keeps a class together."""
 
