@@ -48,6 +48,7 @@ Unset = Annotated[
 ]
 Keys = Annotated[list[str], typer.Argument(metavar="KEY", help="Settings by name.")]
 
+SETTLING_MS, SETTLING_STEP_MS = 2_000, 50
 SHOWN = columns("name", "value", "source", "type", "read_only", "documentation")
 SYNONYMS = columns("name", "value", "source")
 ASSIGNMENT = re.compile(r"(?P<key>[^=]+?)(?P<sign>[+-]?)=(?P<value>.*)", re.DOTALL)
@@ -201,7 +202,9 @@ def change(
 
     async def work(cluster: Cluster) -> Sequence[Config]:
         await alter_configs(cluster, whose, changes, dry_run=dry_run)
-        return await describe_configs(cluster, whose, list(changes))
+        if dry_run:
+            return await describe_configs(cluster, whose, list(changes))
+        return await settled(cluster, whose, changes)
 
     found = {each.name: row(each) for each in session.run(work)}
     status = f"would be {done}" if dry_run else done
@@ -212,6 +215,24 @@ def change(
         for key in changes
     ]
     session.rows(rows, "of", "name", "value", "source", "status")
+
+
+async def settled(
+    cluster: Cluster, whose: Resource, changes: dict[str, tuple[Operation, str | None]]
+) -> Sequence[Config]:
+    """What holds after a change. A broker hears of it a moment after its controller has agreed."""
+    deadline_ms = cluster.clock.monotonic_ms() + SETTLING_MS
+    while True:
+        found = await describe_configs(cluster, whose, list(changes))
+        own = {config.name: config.value for config in found if config.is_own}
+        holds = all(
+            (key in own) == (operation is not Operation.DELETE)
+            and (operation is not Operation.SET or own[key] == value)
+            for key, (operation, value) in changes.items()
+        )
+        if holds or cluster.clock.monotonic_ms() > deadline_ms:
+            return found
+        await cluster.clock.sleep(SETTLING_STEP_MS)
 
 
 def settings_changed(

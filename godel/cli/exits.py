@@ -67,10 +67,29 @@ HINTS = {
     ErrorCode.GROUP_AUTHORIZATION_FAILED: "this client may not do that; ask for an ACL",
     ErrorCode.CLUSTER_AUTHORIZATION_FAILED: "this client may not do that; ask for an ACL",
     ErrorCode.NON_EMPTY_GROUP: "stop its members first (`godel groups describe` names them)",
-    ErrorCode.UNKNOWN_MEMBER_ID: "the group has active members: stop them first",
     ErrorCode.INVALID_REPLICATION_FACTOR: "there are not so many brokers; try --replicas 1",
     ErrorCode.COORDINATOR_NOT_AVAILABLE: "the broker's log may say why it has no coordinator",
 }
+
+
+WORDS = {
+    ErrorCode.UNKNOWN_TOPIC_OR_PARTITION: "there is no such topic or partition",
+    ErrorCode.GROUP_ID_NOT_FOUND: "there is no such group",
+    ErrorCode.UNKNOWN_MEMBER_ID: "no such member",
+    ErrorCode.NON_EMPTY_GROUP: "the group has members",
+    ErrorCode.GROUP_SUBSCRIBED_TO_TOPIC: "members of the group read the topic",
+    ErrorCode.MESSAGE_TOO_LARGE: "larger than max.message.bytes of the topic",
+    ErrorCode.RECORD_LIST_TOO_LARGE: "larger than a segment of the topic",
+    ErrorCode.INVALID_TIMESTAMP: "the time is too far from the broker's",
+    ErrorCode.NOT_ENOUGH_REPLICAS: "fewer replicas are in sync than min.insync.replicas",
+    ErrorCode.LEADER_NOT_AVAILABLE: "no leader at present",
+    ErrorCode.REQUEST_TIMED_OUT: "the broker took too long",
+    ErrorCode.KAFKA_STORAGE_ERROR: "the broker's disk failed",
+    ErrorCode.TOPIC_AUTHORIZATION_FAILED: "not allowed for this topic",
+    ErrorCode.GROUP_AUTHORIZATION_FAILED: "not allowed for this group",
+    ErrorCode.CLUSTER_AUTHORIZATION_FAILED: "not allowed for this cluster",
+}
+"""What Kafka's names mean, where a broker says no more than the name."""
 
 
 def fail(error: Exception) -> Status:
@@ -104,8 +123,9 @@ def explained(error: Exception) -> tuple[str, str | None, Status]:
 
 
 def described(error: ApiError) -> str:
-    """An answer of the broker: its own words and Kafka's name for it."""
-    return f"{error.message} ({error.code.name})" if error.message else error.code.name
+    """An answer of the broker: its own words, or ours, and Kafka's name for it."""
+    words = error.message or WORDS.get(error.code)
+    return f"{words} ({error.code.name})" if words else error.code.name
 
 
 def status_of(error: ApiError) -> Status:
@@ -120,12 +140,16 @@ def nearest(name: str, known: Sequence[str]) -> str | None:
     return f"did you mean {found[0]}?" if found else None
 
 
-def end_with_failures(failures: Sequence[Outcome]) -> None:
-    """After the results: complain about each failure, and end with the status of the first."""
+def end_with_failures(failures: Sequence[Outcome], known: Sequence[str] = ()) -> None:
+    """After the results: complain about each failure, and end with the status of the first.
+
+    `known`: the names that there are, for what was not found.
+    """
     for failure in failures:
         assert failure.error is not None
-        message, hint, _ = explained(failure.error)
-        complain(f"{failure.name}: {message}", hint)
+        message, hint, status = explained(failure.error)
+        meant = nearest(failure.name, known) if status is Status.NOT_FOUND else None
+        complain(f"{failure.name}: {message}", hint or meant)
     if failures:
         assert failures[0].error is not None
         raise typer.Exit(status_of(failures[0].error))

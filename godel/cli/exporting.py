@@ -66,6 +66,8 @@ def export(
     has come since. Records of aborted transactions are left out. `godel import` reads both forms.
     """
     chosen = form or (Form.BATCHES if file.endswith(SUFFIX) else Form.JSON)
+    if file == STDOUT and chosen is Form.BATCHES and sys.stdout.isatty():
+        raise typer.BadParameter("batches are nothing for a terminal: name a file")
     before = Survey(chosen)
     if file != STDOUT:
         with progress(f"checking {file}", clock=session.clock) as shown:

@@ -321,8 +321,13 @@ def carry_out(session: Session, group: str, moves: Sequence[Move], *, execute: b
 def delete(session: Session, names: GroupNames, *, yes: Yes = False) -> None:
     """Delete groups without members, with their offsets."""
     confirm(f"Delete {', '.join(names)} with all committed offsets?", yes=yes)
-    outcomes = session.run(lambda cluster: delete_groups(cluster, names))
-    session.outcomes("group", outcomes, done="deleted")
+
+    async def work(cluster: Cluster) -> tuple[list[Outcome], list[str]]:
+        outcomes = await delete_groups(cluster, names)
+        return outcomes, [each.id for each in await list_groups(cluster)]
+
+    outcomes, left = session.run(work)
+    session.outcomes("group", outcomes, done="deleted", known=left)
 
 
 @command(

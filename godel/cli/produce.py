@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -162,11 +163,17 @@ def produce(
 
     async def work(cluster: Cluster) -> Producer:
         producer = await open_producer(cluster, topic, acks=plan.acks, compression=plan.codec)
-        with progress(f"producing to {topic}", clock=session.clock) as shown:
+        what = f"producing to {topic}"
+        with progress(what, clock=session.clock, quiet=somebody_types(plan)) as shown:
             await Feeding(plan, producer, session.clock, shown).all()
         return producer
 
     summarize(session, topic, session.run(work))
+
+
+def somebody_types(plan: Plan) -> bool:
+    """Whether records come from a keyboard, where a moving line would be in the way."""
+    return "-" in plan.files and sys.stdin.isatty()
 
 
 def time_of(text: str, clock: Clock) -> int:

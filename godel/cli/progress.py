@@ -75,9 +75,9 @@ class Moving:
 
 
 @contextmanager
-def progress(what: str, *, clock: Clock) -> Iterator[Progress]:
+def progress(what: str, *, clock: Clock, quiet: bool = False) -> Iterator[Progress]:
     """Progress of something, with a share of the whole once that is known."""
-    if not sys.stderr.isatty():
+    if quiet or not sys.stderr.isatty():
         yield Silent()
         return
     moving = Moving(what, clock)

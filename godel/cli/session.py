@@ -157,14 +157,16 @@ class Session:
                 output.write("\n")
             self.description(row, layout, sections)
 
-    def outcomes(self, key: str, outcomes: Sequence[Outcome], *, done: str) -> None:
+    def outcomes(
+        self, key: str, outcomes: Sequence[Outcome], *, done: str, known: Sequence[str] = ()
+    ) -> None:
         """What became of each of several things; the exit status tells when one has failed."""
         rows = [
             {key: each.name, "status": each.error.code.name if each.error else done}
             for each in outcomes
         ]
         self.rows(rows, key, "status")
-        end_with_failures([each for each in outcomes if each.error])
+        end_with_failures([each for each in outcomes if each.error], known)
 
 
 def command(app: typer.Typer, name: str, *examples: str) -> Callable[[Function], Function]:
