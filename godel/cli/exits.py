@@ -160,7 +160,7 @@ def explaining(*, debug: bool) -> Iterator[None]:
     """Turn exceptions into words and an exit status; `debug` lets the traceback through."""
     try:
         yield
-    except (typer.Exit, typer.Abort):
+    except typer.Exit:
         raise
     except BrokenPipeError:
         raise typer.Exit(broken_pipe()) from None
@@ -202,10 +202,6 @@ def main_with_status(program: Callable[[], object]) -> int:
             status = returned if isinstance(returned, int) else Status.DONE
         except KeyboardInterrupt:
             status = Status.INTERRUPTED
-        except typer.Abort:  # the end of the input, where a question was asked
-            say("")
-            complain("nothing was done")
-            status = Status.FAILED
         except SystemExit as end:  # of shell completion
             status = end.code if isinstance(end.code, int) else int(end.code is not None)
         except Exception as error:

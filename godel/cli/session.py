@@ -235,7 +235,16 @@ def confirm(question: str, *, yes: bool) -> None:
             hint="--yes says so in advance",
             status=Status.WRONG_USAGE,
         )
-    if not typer.confirm(question, err=True):
+    sys.stderr.write(f"{question} [y/N] ")
+    sys.stderr.flush()
+    try:
+        answer = sys.stdin.readline()
+    except KeyboardInterrupt:
+        output.say("")
+        raise
+    if not answer:  # Ctrl-D
+        output.say("")
+    if answer.strip().lower() not in ("y", "yes"):
         raise Refused("nothing was done")
 
 
