@@ -253,7 +253,7 @@ def metrics_page(families: Iterable[Declared]) -> str:
     return page(
         "Metrics",
         "What `/metrics` shows on the address that `metrics.listener` names, from the declarations "
-        "in `godel/metrics.py`. Names with `kafka_` are those under which Prometheus' JMX exporter "
+        "in `godel/metrics/`. Names with `kafka_` are those under which Prometheus' JMX exporter "
         "shows the same of Apache Kafka (of groups: kafka_exporter); `godel_` begins what Kafka "
         "does not have. Besides these there are `process_cpu_seconds_total`, "
         "`process_resident_memory_bytes` and the other usual ones of a process.",

@@ -32,6 +32,10 @@ class Clock(Protocol):
         """Milliseconds that never go back: what deadlines and durations are made of."""
         ...
 
+    def elapsed_s(self) -> float:
+        """The same in seconds, and quicker: what every request is timed with."""
+        ...
+
     def call_later(self, delay_ms: float, callback: Callable[[], object]) -> Timer: ...
 
     async def sleep(self, delay_ms: float) -> None: ...
@@ -45,6 +49,8 @@ class SystemClock:
 
     def monotonic_ms(self) -> float:
         return time.monotonic() * 1000.0
+
+    elapsed_s = staticmethod(time.monotonic)
 
     def call_later(self, delay_ms: float, callback: Callable[[], object]) -> Timer:
         return asyncio.get_running_loop().call_later(delay_ms / 1000.0, callback)
@@ -83,6 +89,9 @@ class ManualClock:
 
     def monotonic_ms(self) -> float:
         return self._elapsed_ms
+
+    def elapsed_s(self) -> float:
+        return self._elapsed_ms / 1000.0
 
     def call_later(self, delay_ms: float, callback: Callable[[], object]) -> ManualTimer:
         timer = ManualTimer(self._elapsed_ms + max(delay_ms, 0.0), callback)

@@ -25,12 +25,13 @@ class Endpoint(NamedTuple):
 class RequestContext:
     """The request's surroundings. One per connection.
 
-    `version`, `client_id` and `arrived_ms` are the request's: a handler that waits takes what it
-    needs of them before its first await.
+    `version`, `client_id` and the times are the request's: a handler that waits takes what it needs
+    of them before its first await.
     """
 
     __slots__ = (
-        "arrived_ms",
+        "arrived_s",
+        "began_s",
         "broker",
         "client_host",
         "client_id",
@@ -46,5 +47,5 @@ class RequestContext:
         self.user = ANONYMOUS
         self.client_id: str | None = None
         self.version = 0
-        self.arrived_ms = 0.0
-        """When the request was read, on the broker's monotonic clock."""
+        self.arrived_s = self.began_s = 0.0
+        """When the request was read, and taken up, as `Clock.elapsed_s` tells."""

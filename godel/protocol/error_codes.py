@@ -1,60 +1,39 @@
-"""Where a response states errors: every field `error_code` of the message and the structs in it."""
+"""Where a response states errors: every field `error_code` of the message and the structs in it.
+
+All answers are looked through, so the way through each kind of response is compiled, as its codec
+is: loops over its arrays, one inside the other.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from operator import attrgetter
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from godel.protocol.message import Array, Message, fields_of
 
-ErrorCodes: TypeAlias = Callable[[Message], list[int]]
-Path: TypeAlias = tuple[str, ...]
-"""The arrays to go through, from the outside in."""
+VisitErrors: TypeAlias = Callable[[Message, Callable[[int], None]], None]
+"""(response, visit): calls `visit` with every code in the response that is not 0."""
 
 
-def error_codes(response: type[Message]) -> ErrorCodes | None:
-    """A function that gives the codes of a response other than 0; None: there is no such field.
+def error_visitor(response: type[Message]) -> VisitErrors | None:
+    """The function for a kind of response; None: it has no such field."""
+    body = list(_lines(response, "message", depth=1))
+    if not body:
+        return None
+    names: dict[str, Any] = {}
+    exec("\n".join(("def visit_errors(message, visit):", *body)), names)
+    return cast("VisitErrors", names["visit_errors"])
 
-    It runs for every answer, so the ways through the message are prepared.
-    """
-    parts = [_codes_at(path) for path in _paths(response)]
-    if len(parts) < 2:
-        return parts[0] if parts else None
-    return lambda message: [code for part in parts for code in part(message)]
 
-
-def _paths(message: type[Message], before: Path = ()) -> Iterator[Path]:
+def _lines(message: type[Message], name: str, *, depth: int) -> Iterator[str]:
+    indent = "    " * depth
     for field in fields_of(message):
+        place = f"{name}.{field.name}"
         if field.name == "error_code":
-            yield before
+            yield f"{indent}if {place}: visit({place})"
         elif isinstance(field.type, Array) and isinstance(field.type.element, type):
-            yield from _paths(field.type.element, (*before, field.name))
-
-
-def _codes_at(path: Path) -> ErrorCodes:
-    match path:
-        case ():
-            return _own_code
-        case (outer, inner):  # partitions by topic, as Produce and Fetch have them
-            topics, partitions = attrgetter(outer), attrgetter(inner)
-            return lambda message: [
-                code
-                for topic in topics(message)
-                for partition in partitions(topic)
-                if (code := partition.error_code)
-            ]
-        case _:
-            return lambda message: _walk(message, path)
-
-
-def _own_code(message: Any) -> list[int]:
-    code: int = message.error_code
-    return [code] if code else []
-
-
-def _walk(message: Message, path: Path) -> list[int]:
-    level: list[Any] = [message]
-    for name in path:
-        level = [each for one in level for each in getattr(one, name) or ()]
-    return [code for each in level if (code := each.error_code)]
+            inner = list(_lines(field.type.element, f"each_{depth}", depth=depth + 1))
+            if inner:
+                or_none = " or ()" if field.nullable_since is not None else ""
+                yield f"{indent}for each_{depth} in {place}{or_none}:"
+                yield from inner

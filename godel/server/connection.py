@@ -115,11 +115,12 @@ class Connection(asyncio.BufferedProtocol):
             return
         if frames:
             arrived = iter(frames)
-            arrived_ms = self._reception.clock.monotonic_ms()
+            arrived_s = self._reception.elapsed_s()
             if not self._kept and self._may_serve():
-                self._context.arrived_ms = arrived_ms
+                context = self._context
+                context.arrived_s = context.began_s = arrived_s
                 self._serve(arrived)
-            self._keep(arrived, arrived_ms)
+            self._keep(arrived, arrived_s)
             if self._reserved_bytes:
                 reserved_bytes, self._reserved_bytes = self._reserved_bytes, 0
                 self._reception.memory.give_back(reserved_bytes)
@@ -284,6 +285,7 @@ class Connection(asyncio.BufferedProtocol):
     def _continue(self) -> None:
         """Something that was in the way may be gone."""
         if self._kept and self._may_serve():
+            self._context.began_s = self._reception.elapsed_s()
             self._serve(self._next_kept(self._kept))
         if self._ending is None:
             self._set_reading()
@@ -292,7 +294,7 @@ class Connection(asyncio.BufferedProtocol):
 
     # Requests that are not taken yet
 
-    def _keep(self, frames: Iterator[memoryview], arrived_ms: float) -> None:
+    def _keep(self, frames: Iterator[memoryview], arrived_s: float) -> None:
         """Set aside what cannot be taken yet; the receive buffer is about to be used again."""
         if self._ending is not None:
             return
@@ -302,7 +304,7 @@ class Connection(asyncio.BufferedProtocol):
             if self._kept is None:
                 self._kept = deque()
             copied = memoryview(bytes(frame)) if frame.obj is shared else frame
-            self._kept.append((copied, arrived_ms))
+            self._kept.append((copied, arrived_s))
             kept_bytes += len(frame) + KEPT_FRAME_BYTES
         if kept_bytes:
             self._kept_bytes += kept_bytes
@@ -310,7 +312,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _next_kept(self, kept: deque[tuple[memoryview, float]]) -> Iterator[memoryview]:
         while kept:
-            frame, self._context.arrived_ms = kept.popleft()
+            frame, self._context.arrived_s = kept.popleft()
             cost_bytes = len(frame) + KEPT_FRAME_BYTES
             self._kept_bytes -= cost_bytes
             self._reception.memory.release(cost_bytes)

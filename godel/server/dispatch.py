@@ -22,11 +22,11 @@ from godel.broker.context import RequestContext
 from godel.clock import Clock
 from godel.errors import ApiError, CloseConnection, DecodeError, EncodeError, ErrorCode
 from godel.handlers.respond import error_response
-from godel.metrics import Metrics
+from godel.metrics import UNFOLDED, Metrics
 from godel.protocol import codec
 from godel.protocol import frame as framing
 from godel.protocol.api import Answer, Api
-from godel.protocol.error_codes import error_codes
+from godel.protocol.error_codes import error_visitor
 from godel.protocol.message import Message, fields_of
 from godel.security.quotas import Quotas
 from godel.server.slow_requests import SlowRequests
@@ -43,11 +43,12 @@ class Route:
     """One API at one version, with everything that a request of it needs."""
 
     __slots__ = (
+        "_errors",
         "api",
         "blank_head",
+        "count_error",
         "decode",
         "encode",
-        "error_codes",
         "handle",
         "pipelined",
         "request_flexible",
@@ -55,7 +56,9 @@ class Route:
         "response",
         "stages",
         "tells_throttle_time",
+        "took",
         "version",
+        "visit_errors",
     )
 
     def __init__(self, api: Api, version: int, metrics: Metrics) -> None:
@@ -63,6 +66,9 @@ class Route:
         self.version = version
         self.requests = metrics.requests.of(api.name, str(version))
         self.stages = metrics.stages(api.name)
+        self.took = self.stages.add
+        self._errors = metrics.request_errors
+        self.count_error = self._count_error  # bound once
         self.handle = api.handle
         self.pipelined = api.pipelined
         self.response = api.response
@@ -73,24 +79,31 @@ class Route:
         self.request_flexible = api.has_flexible_request_header(version)
         flexible = api.has_flexible_response_header(version)
         self.blank_head = framing.blank_response_head(flexible=flexible)
-        self.error_codes = error_codes(api.response)
+        self.visit_errors = error_visitor(api.response)
         self.tells_throttle_time = any(
             field.name == "throttle_time_ms" and field.is_in(version)
             for field in fields_of(api.response)
         )
+
+    def _count_error(self, code: int) -> None:
+        try:
+            name = ErrorCode(code).name
+        except ValueError:
+            name = str(code)
+        self._errors.of(self.api.name, name).add()
 
 
 class Parked:
     """A request whose answer is still to come. Holds what is needed to write it then."""
 
     __slots__ = (
-        "arrived_ms",
-        "began_ms",
+        "arrived_s",
+        "began_s",
         "client_id",
         "correlation_id",
         "frame_bytes",
         "future",
-        "handled_ms",
+        "handled_s",
         "request",
         "route",
         "usage",
@@ -112,7 +125,7 @@ class Parked:
         self.usage = usage
         """Only where quotas are set."""
         self.client_id: str | None = None
-        self.arrived_ms = self.began_ms = self.handled_ms = 0.0
+        self.arrived_s = self.began_s = self.handled_s = 0.0
         """When it was read, taken up, and began to wait."""
 
 
@@ -134,7 +147,7 @@ class Dispatcher:
         self.log = log
         self.clock = clock
         self.slow = SlowRequests(clock=clock, metrics=metrics, log=log)
-        self._now_ms = clock.monotonic_ms
+        self._now_s = clock.elapsed_s
         self._quotas = quotas
         self._throttle = Throttle(quotas, clock=clock, metrics=metrics)
         self._apis = {api.key: api for api in apis}
@@ -148,7 +161,6 @@ class Dispatcher:
         0 bytes: the request has no answer. `frame` may be overwritten once this has returned.
         Raises `CloseConnection`.
         """
-        began_ms = self._now_ms()
         try:
             selector, correlation_id, length = _HEAD.unpack_from(frame)
             route = self._routes.get(selector)
@@ -168,38 +180,25 @@ class Dispatcher:
             raise self._undecodable(frame, error) from error
         context.version = route.version
         route.requests.value += 1
+        if not route.requests.value % UNFOLDED:
+            route.stages.fold()
         if self._quotas.is_on:
-            answer = self._metered(route, correlation_id, context, request, len(frame), out)
-        else:
-            answer = self._handle(route, correlation_id, context, request, out)
-        if isinstance(answer, Parked):
-            answer.client_id = context.client_id
-            answer.arrived_ms, answer.began_ms = context.arrived_ms, began_ms
-            answer.handled_ms = self._now_ms()
-            answer.frame_bytes = len(frame)
-        else:
-            self._answered_at_once(route, context, began_ms, len(frame))
-        return answer
-
-    def _handle(
-        self,
-        route: Route,
-        correlation_id: int,
-        context: RequestContext,
-        request: Message,
-        out: list[Buffer],
-    ) -> int | Parked:
+            return self._metered(route, correlation_id, context, request, len(frame), out)
         try:
             answer = route.handle(context, request)
             if answer.__class__ is route.response:
-                return self._answer(route, correlation_id, answer, out)
-            if isinstance(answer, Awaitable):
-                return Parked(route, correlation_id, request, asyncio.ensure_future(answer))
-            return self._answer(route, correlation_id, answer, out)
+                size = self._answer(route, correlation_id, answer, out)
+            elif isinstance(answer, Awaitable):
+                parked = Parked(route, correlation_id, request, asyncio.ensure_future(answer))
+                return self._wait(parked, context, len(frame))
+            else:
+                size = self._answer(route, correlation_id, answer, out)
         except CloseConnection:
             raise
         except Exception as error:  # noqa: BLE001  # a bug ends the request, not the broker
-            return self._fail(route, correlation_id, request, error, out)
+            size = self._fail(route, correlation_id, request, error, out)
+        self._answered_at_once(route, context, len(frame))
+        return size
 
     def _metered(
         self,
@@ -217,63 +216,74 @@ class Dispatcher:
             self._throttle.handled(usage)
             if isinstance(answer, Awaitable):
                 future = asyncio.ensure_future(answer)
-                return Parked(route, correlation_id, request, future, usage)
-            return self._settle(route, correlation_id, request, answer, usage, out)
+                parked = Parked(route, correlation_id, request, future, usage)
+                return self._wait(parked, context, frame_bytes)
+            size = self._settle(route, correlation_id, request, answer, usage, out)
         except CloseConnection:
             raise
         except Exception as error:  # noqa: BLE001  # a bug ends the request, not the broker
-            return self._fail(route, correlation_id, request, error, out)
+            size = self._fail(route, correlation_id, request, error, out)
+        self._answered_at_once(route, context, frame_bytes)
+        return size
 
-    def _answered_at_once(
-        self, route: Route, context: RequestContext, began_ms: float, frame_bytes: int
+    def _wait(self, parked: Parked, context: RequestContext, frame_bytes: int) -> Parked:
+        """Note what is needed when the answer is there; the context is the next request's then."""
+        parked.client_id = context.client_id
+        parked.frame_bytes = frame_bytes
+        parked.arrived_s, parked.began_s = context.arrived_s, context.began_s
+        parked.handled_s = context.began_s = self._now_s()
+        return parked
+
+    def _answered_at_once(self, route: Route, context: RequestContext, frame_bytes: int) -> None:
+        """Count how long a request took that did not wait. It runs for each: keep it cheap."""
+        arrived_s, began_s = context.arrived_s, context.began_s
+        ended_s = context.began_s = self._now_s()
+        route.took(ended_s - began_s)
+        if began_s != arrived_s or ended_s - began_s >= self.slow.threshold_s:
+            self._queued_or_slow(route, context, frame_bytes, began_s)
+
+    def _queued_or_slow(
+        self, route: Route, context: RequestContext, frame_bytes: int, began_s: float
     ) -> None:
-        """Count how long a request took that did not wait. Flat, for it runs for each."""
-        ended_ms = self._now_ms()
-        arrived_ms = context.arrived_ms
-        queue, local, _, total = route.stages
-        queue.observe(began_ms - arrived_ms)
-        local.observe(ended_ms - began_ms)
-        total.observe(ended_ms - arrived_ms)
-        if ended_ms - arrived_ms >= self.slow.threshold_ms:
+        queue_s = began_s - context.arrived_s
+        local_s = context.began_s - began_s
+        if queue_s:
+            route.stages.delayed(queue_s=queue_s, local_s=local_s)
+        if queue_s + local_s >= self.slow.threshold_s:
             self.slow.note(
                 route.api.name,
                 route.version,
                 client_id=context.client_id,
                 request_bytes=frame_bytes,
-                queue_ms=round(began_ms - arrived_ms, 3),
-                local_ms=round(ended_ms - began_ms, 3),
-                remote_ms=0.0,
+                queue_s=queue_s,
+                local_s=local_s,
             )
 
     def finish(self, parked: Parked, out: list[Buffer]) -> int | Throttled:
         """Append the answer of a request whose future is done. Raises `CloseConnection`."""
-        ready_ms = self._now_ms()
+        ready_s = self._now_s()
         size = self._finish(parked, out)
-        self._answered_late(parked, ready_ms)
+        self._answered_late(parked, ready_s)
         return size
 
-    def _answered_late(self, parked: Parked, ready_ms: float) -> None:
+    def _answered_late(self, parked: Parked, ready_s: float) -> None:
         """Count how long a request took that waited."""
-        ended_ms = self._now_ms()
-        queue_ms = parked.began_ms - parked.arrived_ms
-        remote_ms = ready_ms - parked.handled_ms
-        local_ms = parked.handled_ms - parked.began_ms + ended_ms - ready_ms
-        queue, local, remote, total = parked.route.stages
-        queue.observe(queue_ms)
-        local.observe(local_ms)
-        remote.observe(remote_ms)
-        total.observe(ended_ms - parked.arrived_ms)
+        queue_s = parked.began_s - parked.arrived_s
+        local_s = parked.handled_s - parked.began_s + self._now_s() - ready_s
+        remote_s = ready_s - parked.handled_s
+        parked.route.took(local_s)
+        parked.route.stages.delayed(queue_s=queue_s, local_s=local_s, remote_s=remote_s)
         api = parked.route.api
-        counted_ms = queue_ms + local_ms + (0.0 if api.waits_on_purpose else remote_ms)
-        if counted_ms >= self.slow.threshold_ms:
+        counted_s = queue_s + local_s + (0.0 if api.waits_on_purpose else remote_s)
+        if counted_s >= self.slow.threshold_s:
             self.slow.note(
                 api.name,
                 parked.route.version,
                 client_id=parked.client_id,
                 request_bytes=parked.frame_bytes,
-                queue_ms=round(queue_ms, 3),
-                local_ms=round(local_ms, 3),
-                remote_ms=round(remote_ms, 3),
+                queue_s=queue_s,
+                local_s=local_s,
+                remote_s=remote_s,
             )
 
     def _finish(self, parked: Parked, out: list[Buffer]) -> int | Throttled:
@@ -322,9 +332,8 @@ class Dispatcher:
         if isinstance(answer, bytes):
             whole = bytearray(route.blank_head) + answer
             return self._send(whole, [whole], correlation_id, out)
-        if route.error_codes is not None:
-            for code in route.error_codes(answer):
-                self._count_error(route, code)
+        if route.visit_errors is not None:
+            route.visit_errors(answer, route.count_error)
         head = bytearray(route.blank_head)
         return self._send(head, route.encode(answer, head), correlation_id, out)
 
@@ -385,7 +394,7 @@ class Dispatcher:
             code, message = ErrorCode.UNKNOWN_SERVER_ERROR, None
             self.metrics.bugs.add()
             self.log.error("request_failed", api=api.name, version=route.version, exc_info=error)
-        self._count_error(route, code)
+        route.count_error(code)
         response = error_response(request, api.response, route.version, code=code, message=message)
         if response is None:
             raise CloseConnection(f"{api.name} failed and has no room to say so") from error
@@ -395,10 +404,3 @@ class Dispatcher:
         except EncodeError as unsaid:
             raise CloseConnection(f"{api.name} failed and could not say so: {unsaid}") from error
         return self._send(head, buffers, correlation_id, out)
-
-    def _count_error(self, route: Route, code: int) -> None:
-        try:
-            name = ErrorCode(code).name
-        except ValueError:
-            name = str(code)
-        self.metrics.request_errors.of(route.api.name, name).add()

@@ -8,6 +8,7 @@ What was left out is said by a metric of its own.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
@@ -16,14 +17,9 @@ from godel.clock import Clock
 from godel.metrics import (
     TIME_BOUNDS_MS,
     AnyFamily,
-    Counter,
     Declared,
-    Family,
-    Gauge,
     Histogram,
-    Labels,
     Metrics,
-    Reading,
     Row,
 )
 
@@ -40,20 +36,11 @@ SLICE_MS = 5.0
 """So long reading may keep the event loop at a time."""
 
 
-class CountedTimes(NamedTuple):
-    """A histogram at one moment."""
-
-    labels: Labels
-    counts: tuple[int, ...]
-    sum_ms: float
-
-
 class Gathered(NamedTuple):
     """What was read of one metric."""
 
     declared: Declared
     rows: list[Row]
-    times: list[CountedTimes]
 
 
 class Exposition(NamedTuple):
@@ -73,8 +60,8 @@ async def gather(metrics: Metrics, clock: Clock) -> list[Gathered]:
     """Read every metric. The one that says what is missing comes last."""
     gathering = Gathering(clock)
     found = [await gathering.read(each) for each in metrics.families()]
-    found.append(Gathered(metrics.left_out, [((name,), 1) for name in gathering.left_out], []))
-    return [each for each in found if each.rows or each.times]
+    found.append(Gathered(metrics.left_out, [((name,), 1) for name in gathering.left_out]))
+    return [each for each in found if each.rows]
 
 
 class Gathering:
@@ -88,8 +75,6 @@ class Gathering:
         """The metrics that were not read to their end."""
 
     async def read(self, family: AnyFamily) -> Gathered:
-        if not isinstance(family, Reading):
-            return kept(family)
         rows: list[Row] = []
         for row in family.rows():
             now_ms = self._now_ms()
@@ -100,19 +85,7 @@ class Gathering:
             if now_ms >= self._slice_ends_ms:
                 await anyio.lowlevel.checkpoint()
                 self._slice_ends_ms = self._now_ms() + SLICE_MS
-        return Gathered(family, rows, [])
-
-
-def kept(family: Family[Counter] | Family[Gauge] | Family[Histogram]) -> Gathered:
-    """What a family keeps; its labels come from closed sets, so it is never large."""
-    rows: list[Row] = []
-    times: list[CountedTimes] = []
-    for labels, series in family.items():
-        if isinstance(series, Histogram):
-            times.append(CountedTimes(labels, tuple(series.counts), series.sum_ms))
-        else:
-            rows.append((labels, series.value))
-    return Gathered(family, rows, times)
+        return Gathered(family, rows)
 
 
 # In the worker thread. The library is loaded when somebody asks for the first time.
@@ -150,29 +123,18 @@ def _metric(gathered: Gathered) -> Metric:
 
     declared = gathered.declared
     name, doc, labels = declared.name, declared.doc, declared.labels
-    match declared.kind:
-        case "counter":
-            counter = CounterMetricFamily(name, doc, labels=labels)
-            for values, value in gathered.rows:
-                counter.add_metric(values, value)
-            return counter
-        case "histogram":
-            histogram = HistogramMetricFamily(name, doc, labels=labels)
-            for values, counts, sum_ms in gathered.times:
-                histogram.add_metric(values, buckets(counts), sum_ms)
-            return histogram
-        case _:
-            gauge = GaugeMetricFamily(name, doc, labels=labels)
-            for values, value in gathered.rows:
-                gauge.add_metric(values, value)
-            return gauge
+    histograms = HistogramMetricFamily(name, doc, labels=labels)
+    is_counter = declared.kind == "counter"
+    numbers = (CounterMetricFamily if is_counter else GaugeMetricFamily)(name, doc, labels=labels)
+    for values, value in gathered.rows:
+        if isinstance(value, Histogram):
+            histograms.add_metric(values, buckets(value), value.sum_s * 1000.0)
+        else:
+            numbers.add_metric(values, value)
+    return histograms if declared.kind == "histogram" else numbers
 
 
-def buckets(counts: tuple[int, ...]) -> list[tuple[str, float]]:
+def buckets(histogram: Histogram) -> list[tuple[str, float]]:
     """Each upper bound with how many were not above it."""
-    total = 0
-    cumulative: list[tuple[str, float]] = []
-    for bound, count in zip((*map(str, TIME_BOUNDS_MS), "+Inf"), counts, strict=True):
-        total += count
-        cumulative.append((bound, total))
-    return cumulative
+    bounds = (*map(str, TIME_BOUNDS_MS), "+Inf")
+    return list(zip(bounds, accumulate(histogram.counts), strict=True))

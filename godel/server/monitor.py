@@ -1,6 +1,6 @@
 """What machines may ask of a broker beside its clients (`metrics.listener`): metrics and health.
 
-    /metrics    everything of `godel/metrics.py`, as Prometheus reads it
+    /metrics    everything of `godel/metrics/`, as Prometheus reads it
     /healthz    200: the process lives and its event loop turns, also while logs are recovered
     /readyz     200: clients are served; 503 with the reasons otherwise
 
@@ -102,6 +102,6 @@ async def monitored(
 async def watch_event_loop(clock: Clock, lag: Histogram) -> None:
     """Note how late the event loop is, until cancelled."""
     while True:
-        due_ms = clock.monotonic_ms() + PROBE_MS
+        due_s = clock.elapsed_s() + PROBE_MS / 1000.0
         await clock.sleep(PROBE_MS)
-        lag.observe(max(0.0, clock.monotonic_ms() - due_ms))
+        lag.observe(max(0.0, clock.elapsed_s() - due_s))

@@ -47,6 +47,7 @@ class Reception:
         self.limits = limits
         self.metrics = dispatcher.metrics
         self.clock = dispatcher.clock
+        self.elapsed_s = self.clock.elapsed_s
         self.memory = RequestMemory(limits.queued_request_bytes, self.metrics.request_memory_bytes)
         self.unsent = UnsentAnswers(limits.unsent_answers_bytes)
         self.receive_buffer = memoryview(bytearray(RECEIVE_BUFFER_BYTES))

@@ -21,7 +21,7 @@ class SlowRequests:
     """One per dispatcher."""
 
     def __init__(self, *, clock: Clock, metrics: Metrics, log: FilteringBoundLogger) -> None:
-        self.threshold_ms = math.inf
+        self.threshold_s = math.inf
         self._clock = clock
         self._metrics = metrics
         self._log = log
@@ -31,9 +31,19 @@ class SlowRequests:
 
     def configure(self, threshold_ms: int) -> None:
         """Follow the setting; negative: none is slow."""
-        self.threshold_ms = math.inf if threshold_ms < 0 else float(threshold_ms)
+        self.threshold_s = math.inf if threshold_ms < 0 else threshold_ms / 1000.0
 
-    def note(self, api: str, version: int, **facts: object) -> None:
+    def note(
+        self,
+        api: str,
+        version: int,
+        *,
+        client_id: str | None,
+        request_bytes: int,
+        queue_s: float,
+        local_s: float,
+        remote_s: float = 0.0,
+    ) -> None:
         """Count a request that was slow, and write about it."""
         self._metrics.slow_requests.of(api).add()
         now_ms = self._clock.monotonic_ms()
@@ -43,6 +53,15 @@ class SlowRequests:
             self._left_out += 1
             return
         self._lines += 1
-        if self._left_out:
-            facts["left_out"], self._left_out = self._left_out, 0
-        self._log.info("slow_request", api=api, version=version, **facts)
+        left_out, self._left_out = self._left_out, 0
+        self._log.info(
+            "slow_request",
+            api=api,
+            version=version,
+            client_id=client_id,
+            request_bytes=request_bytes,
+            queue_ms=round(queue_s * 1000.0, 3),
+            local_ms=round(local_s * 1000.0, 3),
+            remote_ms=round(remote_s * 1000.0, 3),
+            **({"left_out": left_out} if left_out else {}),
+        )

@@ -89,14 +89,14 @@ class Synced(NamedTuple):
     """How a plan went."""
 
     failure: OSError | None
-    took_ms: float
+    took_s: float
 
 
 def sync(files: Files, plan: SyncPlan, clock: Clock) -> Synced:
     """Carry a plan out. Runs in the worker thread for real files."""
-    began_ms = clock.monotonic_ms()
+    began_s = clock.elapsed_s()
     failure = _sync(files, plan)
-    return Synced(failure, clock.monotonic_ms() - began_ms)
+    return Synced(failure, clock.elapsed_s() - began_s)
 
 
 def _sync(files: Files, plan: SyncPlan) -> OSError | None:
@@ -181,7 +181,7 @@ class Flusher:
             self._end(log, plan, sync(self._files, plan, self._clock))
 
     def _end(self, log: Syncable, plan: SyncPlan, synced: Synced) -> None:
-        self._times.observe(synced.took_ms)
+        self._times.observe(synced.took_s)
         log.end_sync(plan, synced.failure)
 
     async def flush_all(

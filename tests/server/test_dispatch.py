@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from godel.broker.context import Endpoint, RequestContext
 from godel.errors import CloseConnection, ErrorCode
+from godel.metrics import UNFOLDED
 from godel.protocol import codec
 from godel.protocol import frame as framing
 from godel.protocol.messages.api_versions import ApiVersionsRequest, ApiVersionsResponse
@@ -232,11 +233,24 @@ async def test_each_stage_of_a_request_is_timed(serve: Serve) -> None:
     server.clock.advance(30)
     server.open("group")
     await client.answers(2)
-    queue, local, remote, total = server.metrics.stages("JoinGroup")
-    assert [each.sum_ms for each in (queue, local, remote, total)] == [0, 0, 100, 100]
-    queue, local, remote, total = server.metrics.stages("Heartbeat")
-    assert [each.sum_ms for each in (queue, local, remote, total)] == [30, 0, 0, 30]
-    assert [each.value for each in (queue, local, remote, total)] == [1, 1, 0, 1]
+    waited = server.metrics.stages("JoinGroup")
+    stages = (waited.queue, waited.local, waited.remote, waited.total)
+    assert [each.sum_s for each in stages] == pytest.approx([0, 0, 0.1, 0.1])
+    queued = server.metrics.stages("Heartbeat")
+    stages = (queued.queue, queued.local, queued.remote, queued.total)
+    assert [each.sum_s for each in stages] == pytest.approx([0.03, 0, 0, 0.03])
+    assert [each.value for each in stages] == [1, 1, 0, 1]
+
+
+async def test_durations_are_not_kept_but_counted(serve: Serve) -> None:
+    server = await serve()
+    client = await server.connect()
+    for number in range(UNFOLDED + 5):
+        client.send(beat(number))
+    await client.answers(UNFOLDED + 5)
+    stages = server.metrics.stages("Heartbeat")
+    assert len(stages._unfolded) < 10
+    assert stages.total.value == UNFOLDED + 5
 
 
 async def test_errors_are_counted_wherever_an_answer_has_them(serve: Serve) -> None:

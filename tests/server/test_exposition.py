@@ -31,8 +31,8 @@ async def test_every_kind_is_written_as_prometheus_has_it() -> None:
     metrics.requests_waiting.set(2)
     metrics.topic_count.rows = lambda: iter([((), 3)])
     metrics.bytes_in.rows = lambda: iter([(("a topic",), 10), (('an "odd" one\n',), 20)])
-    metrics.sync_times.observe(0.3)
-    metrics.sync_times.observe(99_999)
+    metrics.sync_times.observe(0.0003)
+    metrics.sync_times.observe(99.999)
     found = await samples(metrics)
     fsync = "kafka_log_logflushstats_logflushrateandtimems"
     bytes_in = "kafka_server_brokertopicmetrics_bytesin_total"

@@ -21,6 +21,10 @@ def lines(server: Server) -> list[dict[str, Any]]:
     return [dict(entry) for entry in server.logged.entries if entry["event"] == "slow_request"]
 
 
+def note(slow: SlowRequests) -> None:
+    slow.note("Produce", 9, client_id="c", request_bytes=100, queue_s=0.0, local_s=2.0)
+
+
 @pytest.mark.anyio
 async def test_a_line_says_whose_request_it_was_and_how_long_each_stage_took(serve: Serve) -> None:
     server = await serve()
@@ -80,18 +84,18 @@ def test_lines_are_bounded_and_the_next_one_says_how_many_are_missing() -> None:
     log = structlog.wrap_logger(None, processors=[logged])
     slow = SlowRequests(clock=clock, metrics=metrics, log=log)
     for _ in range(LINES_PER_SECOND + 5):
-        slow.note("Produce", 9)
+        note(slow)
     assert len(logged.entries) == LINES_PER_SECOND
     assert metrics.slow_requests.of("Produce").value == LINES_PER_SECOND + 5
     clock.advance(1_000)
-    slow.note("Produce", 9)
-    slow.note("Produce", 9)
+    note(slow)
+    note(slow)
     assert [entry.get("left_out") for entry in logged.entries[-2:]] == [5, None]
 
 
 def test_a_negative_threshold_is_never_reached() -> None:
     slow = SlowRequests(clock=ManualClock(), metrics=Metrics(), log=structlog.get_logger())
     slow.configure(0)
-    assert slow.threshold_ms == 0
+    assert slow.threshold_s == 0
     slow.configure(-1)
-    assert not slow.threshold_ms <= 1e300
+    assert not slow.threshold_s <= 1e300

@@ -49,7 +49,7 @@ async def test_every_sync_is_timed(tmp_path: Path) -> None:
         log.flush()
     await asyncio.gather(*(waiting for log in logs if (waiting := log.committed(1)) is not None))
     assert times.value == 2
-    assert times.sum_ms > 0
+    assert times.sum_s > 0
     for log in logs:
         log.close()
     await flusher.close()

@@ -10,140 +10,39 @@ Apache Kafka (groups: kafka_exporter), units included. What Kafka does not have 
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
-from typing import Generic, NamedTuple, TypeAlias, TypeVar
+from collections.abc import Callable
 
-TIME_BOUNDS_MS = (
-    0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 50.0,
-    100.0, 250.0, 500.0, 1_000.0, 2_500.0, 5_000.0, 10_000.0, 30_000.0,
-)  # fmt: skip
-"""The upper bounds of the buckets of every histogram; one more is above the last."""
+from godel.metrics.series import (
+    TIME_BOUNDS_MS,
+    TIME_BOUNDS_S,
+    UNFOLDED,
+    AnyFamily,
+    Counter,
+    Declared,
+    Family,
+    Gauge,
+    Histogram,
+    Labels,
+    Reading,
+    Row,
+    Stages,
+)
 
-Labels: TypeAlias = tuple[str, ...]
-Row: TypeAlias = tuple[Labels, float]
-"""The value of one series, by its label values."""
-
-
-class Counter:
-    """A number that only rises."""
-
-    __slots__ = ("value",)
-
-    def __init__(self) -> None:
-        self.value = 0
-
-    def add(self, amount: int = 1) -> None:
-        self.value += amount
-
-
-class Gauge:
-    """A number that rises and falls."""
-
-    __slots__ = ("value",)
-
-    def __init__(self) -> None:
-        self.value = 0
-
-    def add(self, amount: int = 1) -> None:
-        self.value += amount
-
-    def set(self, value: int) -> None:
-        self.value = value
-
-
-class Histogram:
-    """How often a duration fell between two of the bounds, and the sum of all."""
-
-    __slots__ = ("counts", "sum_ms")
-
-    def __init__(self) -> None:
-        self.counts = [0] * (len(TIME_BOUNDS_MS) + 1)
-        self.sum_ms = 0.0
-
-    @property
-    def value(self) -> int:
-        """How many there were."""
-        return sum(self.counts)
-
-    def observe(self, took_ms: float) -> None:
-        self.counts[bisect_left(TIME_BOUNDS_MS, took_ms)] += 1
-        self.sum_ms += took_ms
-
-
-class Declared:
-    """What is said of a metric, once."""
-
-    __slots__ = ("doc", "kind", "labels", "name", "unit")
-
-    def __init__(self, kind: str, name: str, doc: str, *, labels: Labels, unit: str) -> None:
-        self.kind = kind
-        """counter, gauge or histogram: Prometheus' word."""
-        self.name = name
-        self.doc = doc
-        self.labels = labels
-        self.unit = unit
-        """ms, bytes; empty where things are counted."""
-
-
-Series = TypeVar("Series", Counter, Gauge, Histogram)
-
-
-class Family(Declared, Generic[Series]):
-    """All series of one name: one for each combination of label values seen so far.
-
-    Label values come from closed sets (APIs, error codes, reasons), never from a client's text:
-    so the number of series is bounded.
-    """
-
-    __slots__ = ("_series", "_type")
-
-    def __init__(
-        self, series: type[Series], name: str, doc: str, *, labels: Labels = (), unit: str = ""
-    ) -> None:
-        super().__init__(series.__name__.lower(), name, doc, labels=labels, unit=unit)
-        self._type: type[Series] = series
-        self._series: dict[Labels, Series] = {}
-
-    def of(self, *values: str) -> Series:
-        """The series with these label values; look it up once where it is used often."""
-        series = self._series.get(values)
-        if series is None:
-            if len(values) != len(self.labels):
-                raise ValueError(f"{self.name} has the labels {self.labels}, not {values}")
-            series = self._series[values] = self._type()
-        return series
-
-    def items(self) -> Iterable[tuple[Labels, Series]]:
-        return list(self._series.items())
-
-    def rows(self) -> Iterator[Row]:
-        """Every series; a histogram by how much it has counted."""
-        return ((values, series.value) for values, series in self.items())
-
-
-class Reading(Declared):
-    """A family that keeps nothing: `rows` reads it. Whoever knows the values sets `rows`."""
-
-    __slots__ = ("rows",)
-
-    def __init__(
-        self, kind: str, name: str, doc: str, *, labels: Labels = (), unit: str = ""
-    ) -> None:
-        super().__init__(kind, name, doc, labels=labels, unit=unit)
-        self.rows: Callable[[], Iterator[Row]] = lambda: iter(())
-
-
-AnyFamily: TypeAlias = Family[Counter] | Family[Gauge] | Family[Histogram] | Reading
-
-
-class Stages(NamedTuple):
-    """How long requests of one API took, by stage."""
-
-    queue: Histogram
-    local: Histogram
-    remote: Histogram
-    total: Histogram
+__all__ = [
+    "TIME_BOUNDS_MS",
+    "TIME_BOUNDS_S",
+    "UNFOLDED",
+    "AnyFamily",
+    "Counter",
+    "Declared",
+    "Family",
+    "Gauge",
+    "Histogram",
+    "Metrics",
+    "Reading",
+    "Row",
+    "Stages",
+]
 
 
 class Metrics:
@@ -189,35 +88,36 @@ class Metrics:
         )
 
     def _declare_request_times(self) -> None:
-        self._queue_times = self._histograms(
-            "kafka_network_requestmetrics_requestqueuetimems",
+        self._stages: dict[str, Stages] = {}
+        times = "kafka_network_requestmetrics"
+        self._times_reading(
+            f"{times}_requestqueuetimems",
             "From when a request was read until it was taken up.",
-            labels=("request",),
+            lambda stages: stages.queue,
         )
-        self._local_times = self._histograms(
-            "kafka_network_requestmetrics_localtimems",
+        self._times_reading(
+            f"{times}_localtimems",
             "How long a request kept the event loop: decoding, handling and encoding.",
-            labels=("request",),
+            lambda stages: stages.local,
         )
-        self._remote_times = self._histograms(
-            "kafka_network_requestmetrics_remotetimems",
+        self._times_reading(
+            f"{times}_remotetimems",
             "How long a request waited, for records, members or the disk; only those that did.",
-            labels=("request",),
+            lambda stages: stages.remote,
         )
-        self._total_times = self._histograms(
-            "kafka_network_requestmetrics_totaltimems",
+        self._times_reading(
+            f"{times}_totaltimems",
             "From when a request was read until its answer was handed to the connection.",
-            labels=("request",),
+            lambda stages: stages.total,
         )
 
     def stages(self, api: str) -> Stages:
-        """The histograms of an API."""
-        return Stages(
-            self._queue_times.of(api),
-            self._local_times.of(api),
-            self._remote_times.of(api),
-            self._total_times.of(api),
-        )
+        """The times of an API; look them up once."""
+        return self._stages.setdefault(api, Stages())
+
+    def _times_reading(self, name: str, doc: str, stage: Callable[[Stages], Histogram]) -> None:
+        times = self._read("histogram", name, doc, labels=("request",), unit="ms")
+        times.rows = lambda: (((api,), stage(stages)) for api, stages in list(self._stages.items()))
 
     def _declare_connections(self) -> None:
         self.bytes_received = self._counter(
@@ -423,12 +323,16 @@ class Metrics:
         return list(self._families.values())
 
     def snapshot(self) -> dict[str, float]:
-        """Every series by its name and labels, as in `godel_throttled_total{quota=...}`."""
+        """Every series by its name and labels, as in `godel_throttled_total{quota=...}`.
+
+        A histogram by how much it has counted.
+        """
         values: dict[str, float] = {}
         for family in self._families.values():
             for labels, value in family.rows():
                 pairs = ",".join(
                     f"{name}={text}" for name, text in zip(family.labels, labels, strict=True)
                 )
-                values[f"{family.name}{{{pairs}}}" if pairs else family.name] = value
+                name = f"{family.name}{{{pairs}}}" if pairs else family.name
+                values[name] = value.value if isinstance(value, Histogram) else value
         return values

@@ -1,0 +1,49 @@
+"""Histograms, and how the stages of a request are counted once and shown several times."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from godel.metrics import TIME_BOUNDS_S, Histogram, Stages
+
+
+def test_a_duration_falls_into_the_bucket_of_the_next_bound() -> None:
+    histogram = Histogram()
+    durations = [0.0, TIME_BOUNDS_S[0], TIME_BOUNDS_S[0] + 1e-6, 1e9]
+    for took_s in durations:
+        histogram.observe(took_s)
+    assert histogram.counts[:2] == [2, 1]
+    assert histogram.counts[-1] == 1
+    assert histogram.value == 4
+    assert histogram.sum_s == pytest.approx(sum(durations))
+
+
+@given(st.lists(st.one_of(st.sampled_from(TIME_BOUNDS_S), st.floats(0, 100))))
+def test_many_durations_at_once_are_the_same_as_one_by_one(durations: list[float]) -> None:
+    at_once, one_by_one = Histogram(), Histogram()
+    for took_s in durations:
+        one_by_one.observe(took_s)
+    at_once.observe_all(durations)
+    assert at_once.counts == one_by_one.counts
+    assert at_once.sum_s == pytest.approx(one_by_one.sum_s)
+
+
+def test_every_request_is_in_each_stage_that_it_went_through() -> None:
+    stages = Stages()
+    for local_s in (0.001, 0.002, 0.003):
+        stages.add(local_s)
+    stages.delayed(queue_s=0.5, local_s=0.002)
+    stages.delayed(queue_s=0.0, local_s=0.003, remote_s=7.0)
+    assert stages.local.value == stages.queue.value == stages.total.value == 3
+    assert stages.remote.value == 1
+    assert stages.local.sum_s == pytest.approx(0.006)
+    assert stages.queue.sum_s == pytest.approx(0.5)
+    assert stages.total.sum_s == pytest.approx(0.001 + 0.502 + 7.003)
+    assert (
+        max(
+            bound for bound, count in zip(TIME_BOUNDS_S, stages.total.counts, strict=False) if count
+        )
+        == 10
+    )
