@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 import typer
 
+from godel.cli import exits
 from godel.cli.exits import (
     Refused,
     Status,
@@ -57,9 +59,21 @@ def test_failures_are_told_after_the_results(capsys: pytest.CaptureFixture[str])
     assert end.value.exit_code == Status.NOT_FOUND
     lines = capsys.readouterr().err.splitlines()
     assert lines == [
-        "error: flights: UNKNOWN_TOPIC_OR_PARTITION",
+        "error: flights: there is no such topic or partition (UNKNOWN_TOPIC_OR_PARTITION)",
         "error: x: INVALID_REQUEST",
     ]
+
+
+def test_a_failure_names_what_was_probably_meant(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit):
+        end_with_failures([Outcome.of("baord", 69)], ["board", "display"])
+    assert "hint: did you mean board?" in capsys.readouterr().err
+
+
+def test_a_file_error_says_which_file() -> None:
+    message, _, status = explained(FileNotFoundError(2, "No such file or directory", "a.jsonl"))
+    assert (message, status) == ("a.jsonl: no such file or directory", Status.NOT_FOUND)
+    assert explained(OSError(28, "No space left on device", "a"))[2] is Status.FAILED
 
 
 def test_tracebacks_are_for_those_who_ask() -> None:
@@ -97,3 +111,9 @@ def test_a_reader_that_goes_away_is_no_error(broker: Broker) -> None:
         process.stdout.close()
         assert process.wait(60) == Status.BROKEN_PIPE
         assert process.stderr.read() == b""
+
+
+def test_the_documented_statuses_are_the_statuses() -> None:
+    """The module's docstring is the page that people read: docs/generated/cli.md quotes it."""
+    documented = re.findall(r"^(\d+) ", exits.__doc__ or "", re.MULTILINE)
+    assert [int(each) for each in documented] == [int(each) for each in Status]
