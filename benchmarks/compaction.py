@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from broker import COMMANDS, Measurement, RunningBroker, build_driver, free_port
+from brokers import RunningBroker, running
 from confluent_kafka.admin import (
     AdminClient,
     AlterConfigOpType,
@@ -24,6 +24,8 @@ from confluent_kafka.admin import (
     NewTopic,
     ResourceType,
 )
+from driver import build_driver
+from measurement import Measurement
 
 DIRTY_TOPIC, LOADED_TOPIC = "dirty", "loaded"
 DISTINCT_KEYS = 100_000
@@ -37,7 +39,7 @@ class Compaction(Measurement):
     """One broker with a dirty log, which is compacted when its topic's policy says so."""
 
     def __init__(self, broker: RunningBroker, driver: Path, folder: Path) -> None:
-        super().__init__(broker, driver, 1.0)
+        super().__init__(broker, driver, folder, 1.0)
         self.log_folder = folder / "data" / f"{DIRTY_TOPIC}-0"
         self.log = folder / "broker.log"
         self.admin = AdminClient({"bootstrap.servers": broker.bootstrap, "log_level": 0})
@@ -83,10 +85,8 @@ def wait_for(condition, what: str, timeout_s: float = 120) -> None:
 
 def one_round(mode: str, driver: Path, records: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory(prefix=f"bench-{mode}-") as name:
-        folder, port = Path(name), free_port()
-        command = [*COMMANDS[mode](port, str(folder / "data")), *SETTINGS]
-        broker = RunningBroker(command, port, folder / "broker.log")
-        try:
+        folder = Path(name)
+        with running(mode, folder, *SETTINGS) as broker:
             taken = Compaction(broker, driver, folder)
             rate = taken.prepare(records)
             alone = taken.latency(rate)
@@ -107,8 +107,6 @@ def one_round(mode: str, driver: Path, records: int) -> dict[str, float]:
                 "p99.9 with compaction": together["p999_ms"],
                 "compaction": time.monotonic() - started,
             }
-        finally:
-            broker.stop()
 
 
 def main() -> None:

@@ -26,7 +26,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import structlog
-from broker import RunningBroker, free_port, godel_command
+from brokers import RunningBroker, free_port, godel_command
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 

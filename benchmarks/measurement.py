@@ -1,0 +1,80 @@
+"""One broker under load: what was taken of it, by the names of the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from brokers import RunningBroker
+from confluent_kafka.admin import AdminClient, NewTopic
+from driver import Load
+
+MILLION = 1_000_000
+
+Figures = dict[str, float]
+"""By the name of the row."""
+
+UNBATCHED = ("-s", "100", "-B", "1", "-l", "0", "-i", "100")
+"""Options of the driver: a request for each record, a hundred of them under way."""
+
+
+class Measurement:
+    """Loads a broker and notes figures."""
+
+    def __init__(self, broker: RunningBroker, driver: Path, folder: Path, scale: float) -> None:
+        self.broker, self.driver, self.folder, self.scale = broker, driver, folder, scale
+        self.figures: Figures = {}
+
+    def scaled(self, count: int) -> int:
+        """So many records as this run takes for that many; eight producers can share them."""
+        return max(int(count * self.scale) // 40 * 40, 40)
+
+    def create_topics(self, partitions: dict[str, int], **config: str) -> None:
+        admin = AdminClient({"bootstrap.servers": self.broker.bootstrap, "log_level": 0})
+        wanted = [NewTopic(topic, count, 1, config=config) for topic, count in partitions.items()]
+        for answer in admin.create_topics(wanted).values():
+            answer.result(60)
+
+    def start(self, mode: str, topic: str, count: int, *options: str) -> Load:
+        return Load(self.driver, mode, self.broker.bootstrap, topic, count, *options)
+
+    def load(
+        self, mode: str, topic: str, count: int, *options: str
+    ) -> tuple[dict[str, float], float]:
+        """The driver's own figures, and the CPU seconds that the broker spent meanwhile."""
+        before = self.broker.cpu_s()
+        report = self.start(mode, topic, count, *options).report()
+        return report, self.broker.cpu_s() - before
+
+    def rate(
+        self,
+        name: str,
+        mode: str,
+        topics: Sequence[str],
+        each: int,
+        *options: str,
+        record_bytes: int | None = None,
+    ) -> None:
+        """Note rate and CPU of one driver a topic, side by side, with so many records each."""
+        before = self.broker.cpu_s()
+        drivers = [self.start(mode, topic, each, *options) for topic in topics]
+        reports = [driver.report() for driver in drivers]
+        cpu_s = self.broker.cpu_s() - before
+        messages = sum(report["messages"] for report in reports)
+        per_s = messages / max(report["seconds"] for report in reports)
+        self.figures[name] = per_s / 1000
+        self.figures[f"{name}, CPU"] = cpu_s / messages * MILLION
+        if record_bytes is not None:
+            self.figures[f"{name}, MB/s"] = per_s * record_bytes / MILLION
+
+    def unbatched(self, name: str, topic: str, count: int, *options: str) -> None:
+        """Note rate and CPU of one small record a request."""
+        self.load("produce", topic, self.scaled(count // 5), *UNBATCHED, *options)
+        report, cpu_s = self.load("produce", topic, self.scaled(count), *UNBATCHED, *options)
+        self.figures[name] = report["per_s"] / 1000
+        self.figures[f"{name}, CPU each"] = cpu_s / report["messages"] * MILLION
+
+    def percentiles(self, name: str, report: dict[str, float], *percentiles: str) -> None:
+        for percentile in percentiles:
+            key = f"p{percentile.replace('.', '')}_ms"
+            self.figures[f"{name}, p{percentile}"] = report[key]

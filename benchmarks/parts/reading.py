@@ -1,0 +1,36 @@
+"""Reading what is not in memory: 5 GiB from the disk, after what the page cache had was forgotten.
+
+Brokers that keep everything in memory are not asked.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from figures import rate_rows
+from measurement import Measurement
+
+RECORD_BYTES = 10_240
+COUNT = 5 * 2**30 // RECORD_BYTES
+COLD, WARM = "consume 10 KiB, from the disk", "consume 10 KiB, from the page cache"
+
+ROWS = [*rate_rows(COLD, with_bytes=True), *rate_rows(WARM, with_bytes=True)]
+
+
+def take(bench: Measurement) -> None:
+    bench.create_topics({"long": 1})
+    count = bench.scaled(COUNT)
+    bench.load("produce", "long", count, "-s", str(RECORD_BYTES))
+    forget_cached(bench.folder)
+    for name in (COLD, WARM):
+        bench.rate(name, "consume", ["long"], count, record_bytes=RECORD_BYTES)
+
+
+def forget_cached(folder: Path) -> None:
+    """Have the system forget what it has of the files, once it is on the disk."""
+    for path in folder.rglob("*.log"):
+        descriptor = os.open(path, os.O_RDONLY)
+        os.fsync(descriptor)
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        os.close(descriptor)
