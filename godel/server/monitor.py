@@ -2,7 +2,7 @@
 
     /metrics    everything of `godel/metrics/`, as Prometheus reads it
     /healthz    200: the process lives and its event loop turns, also while logs are recovered
-    /readyz     200: clients are served; 503 with the reasons otherwise
+    /readyz     200: clients are served; 503 with the reason otherwise
 
 It listens before anything else is done and until everything else is: a start that takes long is
 seen as one. There is nobody to ask without the setting, and then nothing of this runs.
@@ -48,23 +48,20 @@ class Monitor:
             case "/healthz":
                 return text_page(200, "alive")
             case "/readyz":
-                reasons = self.reasons_not_ready()
-                return text_page(503, "\n".join(reasons)) if reasons else text_page(200, "ready")
+                reason = self.reason_not_ready()
+                return text_page(503, reason) if reason else text_page(200, "ready")
             case _:
                 return text_page(404, "there are /metrics, /healthz and /readyz")
 
-    def reasons_not_ready(self) -> list[str]:
-        """Why clients are not, or not all, served; empty: they are."""
-        broker = self.broker
-        if broker is None:
-            return ["the broker is starting"]
-        if broker.is_stopping:
-            return ["the broker is stopping"]
-        return [
-            f"the data directory {directory.path} has failed"
-            for directory in broker.logs.directories()
-            if not directory.is_working
-        ]
+    def reason_not_ready(self) -> str:
+        """Why clients are not served; empty: they are.
+
+        One data directory of several that has failed is told by the metrics, not here: whoever
+        takes the broker out of service for it takes the other directories' partitions away, too.
+        """
+        if self.broker is None:
+            return "the broker is starting"
+        return "the broker is stopping" if self.broker.is_stopping else ""
 
 
 @asynccontextmanager
