@@ -7,6 +7,7 @@ import struct
 import time
 from typing import TypeVar
 
+from godel.errors import ErrorCode
 from godel.protocol import codec
 from godel.protocol.frame import request_frame
 from godel.protocol.message import Message
@@ -32,7 +33,7 @@ R = TypeVar("R", bound=Message)
 TIMEOUT_S = 30
 RETRY_S = 0.1
 JOIN_VERSION = 3
-"""The last in which a member need not join twice."""
+"""The last in which Kafka lets a member join without an id."""
 VERSION = 2
 HEARTBEAT_ANSWER_BYTES = 14
 SESSION_MS = 60_000
@@ -72,15 +73,9 @@ class Member:
     def join(self) -> None:
         """Raises SystemExit when the broker does not let it."""
         self._ask(FindCoordinatorRequest(key=self._group), FindCoordinatorResponse, VERSION)
-        join = JoinGroupRequest(
-            group_id=self._group,
-            session_timeout_ms=SESSION_MS,
-            rebalance_timeout_ms=SESSION_MS,
-            member_id="",
-            protocol_type="consumer",
-            protocols=[JoinGroupRequestProtocol(name="range", metadata=b"")],
-        )
-        joined = self._ask(join, JoinGroupResponse, JOIN_VERSION)
+        joined = self._ask(self._join(""), JoinGroupResponse, JOIN_VERSION)
+        if joined.error_code == ErrorCode.MEMBER_ID_REQUIRED:
+            joined = self._ask(self._join(joined.member_id), JoinGroupResponse, JOIN_VERSION)
         mine = {
             "group_id": self._group,
             "generation_id": joined.generation_id,
@@ -90,6 +85,16 @@ class Member:
         sync = SyncGroupRequest(**mine, assignments=[assignment])
         self._ask(sync, SyncGroupResponse, VERSION)
         self._heartbeat = framed(HeartbeatRequest(**mine), VERSION)
+
+    def _join(self, member_id: str) -> JoinGroupRequest:
+        return JoinGroupRequest(
+            group_id=self._group,
+            session_timeout_ms=SESSION_MS,
+            rebalance_timeout_ms=SESSION_MS,
+            member_id=member_id,
+            protocol_type="consumer",
+            protocols=[JoinGroupRequestProtocol(name="range", metadata=b"")],
+        )
 
     def send_heartbeat(self) -> None:
         self.socket.sendall(self._heartbeat)
@@ -104,13 +109,13 @@ class Member:
             self.take_heartbeat()
 
     def _ask(self, request: Message, response: type[R], version: int) -> R:
-        """The answer without an error, for which it asks until the time is over."""
+        """The answer, for which it asks until there is one or the time is over."""
         ends = time.monotonic() + TIMEOUT_S
         while True:
             self.socket.sendall(framed(request, version))
             answer = codec.decode(response, take_body(self.socket), version)
             error = answer.error_code  # type: ignore[attr-defined]  # all of these have one
-            if not error:
+            if error in (ErrorCode.NONE, ErrorCode.MEMBER_ID_REQUIRED):
                 return answer
             if time.monotonic() > ends:
                 raise SystemExit(f"{type(request).__name__} of {self._group}: error {error}")
