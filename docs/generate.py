@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 
+import cli_page
 from kafka_apis import KAFKA_APIS, KAFKA_RELEASE
 
 from godel.config import BrokerConfig, GroupConfig, Setting, TopicConfig, ValueType
@@ -47,6 +48,7 @@ def pages() -> dict[str, str]:
     return {
         "generated/apis.md": apis_page(APIS),
         "generated/configs.md": configs_page(),
+        "generated/cli.md": page("The command line", *cli_page.parts()),
         "generated/metrics.md": metrics_page(Metrics().families()),
         "compatibility.md": compatibility_page(APIS, read("deviations.md")),
     }

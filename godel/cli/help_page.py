@@ -133,7 +133,7 @@ def default_of(param: Any) -> str:
     if isinstance(param.show_default, str):
         return param.show_default
     default = param.default
-    if param.is_flag or not isinstance(default, str | int | float | Enum):
+    if param.is_flag or not param.show_default or not isinstance(default, str | int | float | Enum):
         return ""
     return str(default.value if isinstance(default, Enum) else default)
 

@@ -58,6 +58,21 @@ Regex = Annotated[
     typer.Option("--regex", "-r", help="PATTERN is a regular expression for the whole name."),
 ]
 
+Partitions = Annotated[
+    int,
+    typer.Option(
+        "--partitions", "-p", metavar="N", show_default=False,
+        help="Partitions of each; else the broker's default.",
+    ),
+]  # fmt: skip
+Replicas = Annotated[
+    int,
+    typer.Option(
+        "--replicas", metavar="N", show_default=False,
+        help="Replicas of each partition; else the broker's default.",
+    ),
+]  # fmt: skip
+
 
 @command(
     app,
@@ -142,18 +157,8 @@ def create(
     session: Session,
     names: Names,
     *,
-    partitions: Annotated[
-        int,
-        typer.Option(
-            "--partitions", "-p", metavar="N", help="Partitions of each; -1: the broker's default."
-        ),
-    ] = BROKER_DEFAULT,
-    replicas: Annotated[
-        int,
-        typer.Option(
-            "--replicas", metavar="N", help="Replicas of each partition; -1: the broker's default."
-        ),
-    ] = BROKER_DEFAULT,
+    partitions: Partitions = BROKER_DEFAULT,
+    replicas: Replicas = BROKER_DEFAULT,
     config: Configs = None,
     if_not_exists: Annotated[
         bool, typer.Option("--if-not-exists", help="A topic that is there already is fine.")
