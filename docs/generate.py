@@ -19,7 +19,7 @@ from pathlib import Path
 import cli_page
 from kafka_apis import KAFKA_APIS, KAFKA_RELEASE
 
-from godel.config import BrokerConfig, GroupConfig, Setting, TopicConfig, ValueType
+from godel.config import BrokerConfig, GroupConfig, Setting, TopicConfig, ValueType, kafka_keys
 from godel.handlers import APIS
 from godel.metrics import TIME_BOUNDS_MS, Declared, Metrics
 from godel.protocol.api import Api
@@ -188,7 +188,36 @@ def configs_page() -> str:
         settings_table(TopicConfig.SETTINGS.values(), last="default from", of=default_from),
         "## Groups",
         settings_table(GroupConfig.SETTINGS.values(), last="default from", of=default_from),
+        "## Settings of Apache Kafka that this broker does not have",
+        "A `server.properties` written for Apache Kafka can be handed over as it is. What means "
+        "nothing here is named once, when the broker starts, and ignored:",
+        table(("ignored, because", "settings"), ignored_settings()),
+        "What would leave the broker less safe than the file says is refused, and the broker does "
+        "not start until it is taken out:",
+        table(("refused, because", "settings"), refused_settings()),
     )
+
+
+def ignored_settings() -> Iterator[tuple[str, str]]:
+    for reason, names in kafka_keys.IGNORED_NAMES.items():
+        yield reason, quoted(sorted(names.split()))
+    for prefix, reason in kafka_keys.IGNORED_PREFIXES.items():
+        yield reason, f"`{prefix}*`"
+
+
+def refused_settings() -> Iterator[tuple[str, str]]:
+    by_reason: dict[str, list[str]] = {}
+    for name, reason in kafka_keys.REFUSED.items():
+        by_reason.setdefault(reason, []).append(f"`{name}`")
+    for prefix, reason in kafka_keys.REFUSED_PREFIXES.items():
+        by_reason.setdefault(reason, []).append(f"`{prefix}*`, but for what is ignored")
+    for name, (harmless, reason) in kafka_keys.HARMLESS_VALUES.items():
+        by_reason.setdefault(reason, []).append(f"`{name}` other than `{harmless[0]}`")
+    return ((reason, ", ".join(names)) for reason, names in by_reason.items())
+
+
+def quoted(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def settings_table(settings: Iterable[Setting], *, last: str, of: Callable[[Setting], str]) -> str:

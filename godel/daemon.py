@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from godel import __version__
+from godel.config.kafka_keys import why_ignored
 from godel.config.sources import (
     ConfigError,
     Given,
@@ -123,6 +124,8 @@ def print_configuration(loaded: Loaded) -> None:
     for line in loaded.listing():
         effect = "" if line.has_effect else ", no effect in this broker"
         print(f"{line.key}={line.value}  # {line.source}{effect}")
+    for given in loaded.ignored:
+        print(f"# {given.key}={given.value}  # {given.source}, ignored: {why_ignored(given.key)}")
 
 
 def run(loaded: Loaded) -> int:
@@ -131,15 +134,21 @@ def run(loaded: Loaded) -> int:
 
     keep_freed_memory()
     log = configure_logging()
-    if loaded.ignored:
-        keys = ", ".join(sorted(given.key for given in loaded.ignored))
-        log.info("settings_ignored", keys=keys, reason="they mean nothing in this broker")
+    tell_what_is_not_followed(loaded, log)
     try:
         anyio.run(serve, loaded.config, log, backend_options={"use_uvloop": HAS_UVLOOP})
     except tuple(known_failures()) as failure:
         print(f"godel-broker: {explanation(failure)}", file=sys.stderr)
         return CANNOT_RUN
     return 0
+
+
+def tell_what_is_not_followed(loaded: Loaded, log: FilteringBoundLogger) -> None:
+    """What of a configuration written for Apache Kafka nothing here follows, a line per reason."""
+    for reason, keys in loaded.ignored_by_reason().items():
+        log.info("settings_ignored", keys=", ".join(keys), reason=reason)
+    if keys := loaded.without_effect():
+        log.info("settings_without_effect", keys=", ".join(keys), reason="kept and shown only")
 
 
 def explanation(failure: Exception) -> str:

@@ -13,9 +13,17 @@ from pathlib import Path
 
 import pytest
 import structlog
+from structlog.testing import LogCapture
 
 from godel import daemon
-from godel.daemon import BAD_CONFIGURATION, CANNOT_RUN, hidden, main
+from godel.config.sources import from_flags, load
+from godel.daemon import (
+    BAD_CONFIGURATION,
+    CANNOT_RUN,
+    hidden,
+    main,
+    tell_what_is_not_followed,
+)
 from godel.testing import Broker
 from tests.processes import Process, Remote
 from tests.wire import Client, batch, fetch_request, values_of
@@ -204,7 +212,9 @@ def test_config_prints_values_and_sources(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "server.properties"
-    file.write_text("num.partitions=3\nmax.connections=5\nlog.dirs=/from/file\n")
+    file.write_text(
+        "num.partitions=3\nmax.connections=5\nlog.dirs=/from/file\nprocess.roles=broker\n"
+    )
     monkeypatch.setenv("GODEL_BROKER_MAX_CONNECTIONS", "7")
     monkeypatch.setenv("GODEL_BROKER_LOG_DIRS", "/from/environment")
     assert main(["config", "--config", str(file), "--data", "/from/flag"]) == 0
@@ -215,6 +225,28 @@ def test_config_prints_values_and_sources(
     assert lines["log.dirs"] == "/from/flag  # flag --data"
     assert lines["write.caching"].startswith("false  # default")
     assert "no effect" in lines["num.io.threads"]
+    assert lines["# process.roles"].startswith(f"broker  # file {file}")
+    assert ", ignored: " in lines["# process.roles"]
+
+
+def test_what_nothing_here_follows_is_told_by_reason() -> None:
+    logged = LogCapture()
+    pairs = {
+        "process.roles": "broker",
+        "zookeeper.connect": "localhost",
+        "zookeeper.session.timeout.ms": "1",
+        "num.io.threads": "8",
+    }
+    tell_what_is_not_followed(
+        load(from_flags(pairs.items())), structlog.wrap_logger(None, processors=[logged])
+    )
+    told = {(entry["event"], entry["keys"]) for entry in logged.entries}
+    assert told == {
+        ("settings_ignored", "process.roles"),
+        ("settings_ignored", "zookeeper.connect, zookeeper.session.timeout.ms"),
+        ("settings_without_effect", "num.io.threads"),
+    }
+    assert all(entry["reason"] for entry in logged.entries)
 
 
 def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:

@@ -75,7 +75,9 @@ class BrokerConfig(LogDefaults, AbsentFeatures):
         "The data directories; a new partition goes to the one that has the fewest.",
         type=ValueType.LIST,
     )
-    log_dir: str = setting("log.dir", "./data", "The data directory, when log.dirs is not given.")
+    log_dir: tuple[str, ...] = setting(
+        "log.dir", ("./data",), "The data directories, when log.dirs is not given."
+    )
     metadata_log_dir: str | None = setting(
         "metadata.log.dir",
         None,
@@ -389,4 +391,4 @@ class BrokerConfig(LogDefaults, AbsentFeatures):
     @property
     def data_directories(self) -> tuple[str, ...]:
         """Where the data are; `log.dirs` wins over `log.dir`."""
-        return self.log_dirs or (self.log_dir,)
+        return self.log_dirs or self.log_dir

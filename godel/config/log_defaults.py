@@ -153,6 +153,7 @@ class LogDefaults(Config):
         60_000,
         "How long a deleted file stays, renamed, before it is removed.",
         minimum=0,
+        dynamic=True,
     )
 
     # Durability.

@@ -20,6 +20,7 @@ from godel.config.kafka_keys import (
     REFUSED,
     is_kafkas,
     refusal,
+    why_ignored,
 )
 from godel.config.listener import parse_listener, parse_listeners
 from godel.config.properties import InvalidProperties, parse_properties
@@ -75,6 +76,17 @@ class Loaded:
     config: BrokerConfig
     sources: Mapping[str, str]
     ignored: tuple[Given, ...]
+
+    def ignored_by_reason(self) -> dict[str, list[str]]:
+        """The names of what was ignored, by the reason."""
+        names: dict[str, list[str]] = {}
+        for given in self.ignored:
+            names.setdefault(why_ignored(given.key), []).append(given.key)
+        return {reason: sorted(each) for reason, each in names.items()}
+
+    def without_effect(self) -> list[str]:
+        """The names of what was given and is kept and shown, but followed by nothing here."""
+        return sorted(name for name in self.sources if not BrokerConfig.SETTINGS[name].effect)
 
     def listing(self) -> list[ListedSetting]:
         """Every setting with its value and source; sensitive values are hidden."""
@@ -147,13 +159,12 @@ def load(*layers: Iterable[Given]) -> Loaded:
     ]
     controller_names = ignored.get("controller.listener.names")
     winning = _without_controller(winning, controller_names.value if controller_names else "")
-    values = _parsed(winning, problems)
-    if not problems:
-        config = BrokerConfig(**values)  # type: ignore[arg-type]  # checked by each Setting
-        problems += check_broker(config, {key: given.source for key, given in winning.items()})
+    sources = {key: given.source for key, given in winning.items()}
+    # What is wrong by itself is left out here, so that what does not fit together is told, too.
+    config = BrokerConfig(**_parsed(winning, problems))  # type: ignore[arg-type]  # by each Setting
+    problems += check_broker(config, sources)
     if problems:
         raise ConfigError(problems)
-    sources = {key: given.source for key, given in winning.items()}
     return Loaded(config, sources, tuple(ignored.values()))
 
 
@@ -203,6 +214,7 @@ def check_broker(config: BrokerConfig, sources: Mapping[str, str]) -> list[Probl
     _check_directories(config, add)
     if config.group_min_session_timeout_ms > config.group_max_session_timeout_ms:
         add("group.min.session.timeout.ms", "must not be above group.max.session.timeout.ms")
+    _check_replicas(config, add)
     _check_listeners(config, add)
     _check_metrics_listener(config, add)
     return problems
@@ -211,12 +223,30 @@ def check_broker(config: BrokerConfig, sources: Mapping[str, str]) -> list[Probl
 def _check_directories(config: BrokerConfig, add: AddProblem) -> None:
     paths = config.data_directories
     key = "log.dir" if config.log_dirs is None else "log.dirs"
-    if not all(paths):
+    if not paths or not all(paths):
         add(key, "name a directory")
     if len(set(paths)) < len(paths):
         add(key, "a directory is named twice")
     if config.metadata_log_dir is not None and config.metadata_log_dir not in paths:
         add("metadata.log.dir", f"must be one of the data directories: {', '.join(paths)}")
+
+
+def _check_replicas(config: BrokerConfig, add: AddProblem) -> None:
+    """What asks of every topic that it has several replicas. Where a topic asks, Kafka's errors do.
+
+    Internal topics are made with as many replicas as there are brokers.
+    """
+    if config.default_replication_factor > 1:
+        add(
+            "default.replication.factor",
+            "there is one broker, so a topic cannot have more than one replica: use 1",
+        )
+    if config.min_insync_replicas > 1:
+        add(
+            "min.insync.replicas",
+            "there is one broker, so acks=all could never be answered: use 1;"
+            " it waits for the disk instead (write.caching)",
+        )
 
 
 def _check_listeners(config: BrokerConfig, add: AddProblem) -> None:

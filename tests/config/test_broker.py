@@ -15,14 +15,14 @@ from godel.config.broker import BrokerConfig
 
 def test_the_data_directories() -> None:
     assert BrokerConfig().data_directories == ("./data",)
-    assert BrokerConfig(log_dir="a").data_directories == ("a",)
-    assert BrokerConfig(log_dir="a", log_dirs=("b", "c")).data_directories == ("b", "c")
+    assert BrokerConfig(log_dir=("a",)).data_directories == ("a",)
+    assert BrokerConfig(log_dir=("a",), log_dirs=("b", "c")).data_directories == ("b", "c")
 
 
 def test_settings_of_topics_are_settings_of_the_broker() -> None:
     assert "log.retention.ms" in BrokerConfig.SETTINGS
     assert BrokerConfig.SETTINGS["log.retention.ms"].dynamic
-    assert not BrokerConfig.SETTINGS["log.segment.delete.delay.ms"].dynamic
+    assert not BrokerConfig.SETTINGS["log.retention.check.interval.ms"].dynamic
 
 
 def test_what_is_shown_as_without_effect_is_read_nowhere() -> None:

@@ -112,26 +112,161 @@ def test_what_cannot_be_honoured_is_refused(key: str, value: str, reason: str) -
     assert reason in " ".join(message for _, message in found)
 
 
-def test_a_kraft_file_of_kafka_works() -> None:
-    text = """
-    process.roles=broker,controller
-    node.id=1
-    controller.quorum.bootstrap.servers=localhost:9093
-    listeners=PLAINTEXT://:9092,CONTROLLER://:9093
-    inter.broker.listener.name=PLAINTEXT
-    advertised.listeners=PLAINTEXT://localhost:9092,CONTROLLER://localhost:9093
-    controller.listener.names=CONTROLLER
-    listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL,\\
-        SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL
-    num.network.threads=3
-    log.dirs=/tmp/kraft-combined-logs
-    offsets.topic.replication.factor=1
-    log.retention.hours=168
-    """
-    config = load(from_properties(text, "server.properties")).config
+PUBLISHED = """
+process.roles=broker,controller
+node.id=1
+controller.quorum.bootstrap.servers=localhost:9093
+listeners=PLAINTEXT://:9092,CONTROLLER://:9093
+inter.broker.listener.name=PLAINTEXT
+advertised.listeners=PLAINTEXT://localhost:9092,CONTROLLER://localhost:9093
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL,\\
+    SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL
+num.network.threads=3
+num.io.threads=8
+socket.send.buffer.bytes=102400
+socket.receive.buffer.bytes=102400
+socket.request.max.bytes=104857600
+log.dirs=/tmp/kraft-combined-logs
+num.partitions=1
+num.recovery.threads.per.data.dir=1
+offsets.topic.replication.factor=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+log.retention.hours=168
+log.segment.bytes=1073741824
+log.retention.check.interval.ms=300000
+"""
+"""The settings of the file that Apache Kafka 4 comes with, for broker and controller in one."""
+
+
+def test_the_file_that_kafka_comes_with_works_unchanged() -> None:
+    loaded = load(from_properties(PUBLISHED, "server.properties"))
+    config = loaded.config
     assert config.listeners == ("PLAINTEXT://:9092",)
     assert config.advertised_listeners == ("PLAINTEXT://localhost:9092",)
     assert config.data_directories == ("/tmp/kraft-combined-logs",)
+    ignored = loaded.ignored_by_reason()
+    assert sorted(name for names in ignored.values() for name in names) == [
+        "controller.listener.names",
+        "controller.quorum.bootstrap.servers",
+        "process.roles",
+        "share.coordinator.state.topic.min.isr",
+        "share.coordinator.state.topic.replication.factor",
+    ]
+    assert "num.io.threads" in loaded.without_effect()
+    assert "num.partitions" not in loaded.without_effect()
+
+
+PRODUCTION = """
+process.roles=broker
+node.id=4
+controller.quorum.voters=1@c1:9093,2@c2:9093,3@c3:9093
+controller.listener.names=CONTROLLER
+listeners=SASL_SSL://0.0.0.0:9092
+advertised.listeners=SASL_SSL://kafka-4.example.org:9092
+listener.security.protocol.map=SASL_SSL:SASL_SSL,CONTROLLER:SASL_SSL
+inter.broker.listener.name=SASL_SSL
+sasl.enabled.mechanisms=SCRAM-SHA-512
+sasl.mechanism.inter.broker.protocol=SCRAM-SHA-512
+listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config=org.example.Login required;
+ssl.keystore.location=/etc/kafka/keystore.p12
+ssl.keystore.password=secret
+ssl.keystore.type=PKCS12
+ssl.truststore.location=/etc/kafka/truststore.p12
+ssl.client.auth=none
+ssl.enabled.protocols=TLSv1.3
+ssl.endpoint.identification.algorithm=
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+super.users=User:admin
+broker.rack=eu-1a
+log.dirs=/data/1,/data/2
+num.network.threads=8
+num.io.threads=16
+num.replica.fetchers=4
+default.replication.factor=3
+min.insync.replicas=2
+offsets.topic.replication.factor=3
+transaction.state.log.replication.factor=3
+transaction.state.log.min.isr=2
+replica.lag.time.max.ms=30000
+replica.selector.class=org.apache.kafka.common.replica.RackAwareReplicaSelector
+unclean.leader.election.enable=false
+auto.create.topics.enable=false
+delete.topic.enable=true
+controlled.shutdown.enable=true
+log.retention.hours=72
+log.cleaner.threads=2
+compression.type=producer
+message.max.bytes=10485760
+replica.fetch.max.bytes=10485760
+group.initial.rebalance.delay.ms=3000
+metric.reporters=org.apache.kafka.common.metrics.JmxReporter
+kafka.metrics.reporters=org.example.Reporter
+confluent.metrics.reporter.bootstrap.servers=localhost:9092
+log4j.rootLogger=INFO
+"""
+"""A broker of a cluster that is looked after, as such files are found."""
+
+REFUSED = {
+    "listeners": "SASL_SSL",
+    "sasl.enabled.mechanisms": "no authentication",
+    "sasl.mechanism.inter.broker.protocol": "no authentication",
+    "listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config": "no listener has settings",
+    "ssl.keystore.location": "no TLS",
+    "ssl.keystore.password": "no TLS",
+    "ssl.truststore.location": "no TLS",
+    "authorizer.class.name": "no access control",
+    "super.users": "no access control",
+    "default.replication.factor": "more than one replica",
+    "min.insync.replicas": "acks=all could never be answered",
+}
+
+
+def test_a_file_from_production_is_refused_key_by_key() -> None:
+    refused = dict(problems(from_properties(PRODUCTION, "server.properties")))
+    assert refused.keys() == REFUSED.keys()
+    for key, reason in REFUSED.items():
+        assert reason in refused[key]
+
+
+def test_what_is_left_of_it_works() -> None:
+    kept = [line for line in PRODUCTION.splitlines() if line.partition("=")[0] not in REFUSED]
+    text = "\n".join(kept).replace(
+        "advertised.listeners=SASL_SSL", "advertised.listeners=PLAINTEXT"
+    )
+    loaded = load(from_properties(text, "server.properties"))
+    assert loaded.config.message_max_bytes == 10_485_760
+    assert loaded.ignored_by_reason() == {
+        "this broker is its own controller, and keeps metadata in a database": [
+            "controlled.shutdown.enable",
+            "controller.listener.names",
+            "controller.quorum.voters",
+        ],
+        "this value asks for nothing that is not here": ["process.roles", "ssl.client.auth"],
+        "it tunes authentication or TLS, and there is neither yet": [
+            "ssl.enabled.protocols",
+            "ssl.endpoint.identification.algorithm",
+            "ssl.keystore.type",
+        ],
+        "one broker has nothing to replicate": [
+            "replica.fetch.max.bytes",
+            "replica.lag.time.max.ms",
+            "replica.selector.class",
+        ],
+        "there is no JMX here; metrics are where metrics.listener says": [
+            "kafka.metrics.reporters",
+            "metric.reporters",
+        ],
+        "it belongs to a plugin of Confluent's, and this broker cannot run Java classes": [
+            "confluent.metrics.reporter.bootstrap.servers",
+        ],
+        "it belongs to Kafka's logging; this broker writes JSON lines to standard error": [
+            "log4j.rootLogger",
+        ],
+    }
 
 
 def test_a_name_for_plaintext_works() -> None:
