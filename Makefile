@@ -165,6 +165,11 @@ package: $(VENV)/.packaging
 docs: $(VENV)/.package
 	$(BIN)/python docs/generate.py
 
+# The README's picture of a terminal, from a real run; not part of `make docs`, as no two are alike.
+.PHONY: picture
+picture: $(VENV)/.package
+	$(BIN)/python docs/terminal_picture.py
+
 .PHONY: docs-check
 docs-check: $(VENV)/.package
 	$(BIN)/python docs/generate.py --check
