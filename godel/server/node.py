@@ -10,10 +10,12 @@ with the checkpoints and the marker of a clean stop.
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 import anyio
 from structlog.typing import FilteringBoundLogger
@@ -86,6 +88,7 @@ async def running_node(config: BrokerConfig, given: Surroundings) -> AsyncIterat
             scope.cancel()
 
     async with (
+        minding_the_loop(metrics, given.log),
         monitored(config, metrics, given.clock, given.log) as monitor,
         running_broker(config, given, metrics) as broker,
         serving(config, broker, given) as node,
@@ -100,6 +103,25 @@ async def running_node(config: BrokerConfig, given: Surroundings) -> AsyncIterat
         tasks.cancel_scope.cancel()
     for failure in failures:
         raise failure
+
+
+@asynccontextmanager
+async def minding_the_loop(metrics: Metrics, log: FilteringBoundLogger) -> AsyncIterator[None]:
+    """Count and log what nobody catches in callbacks and tasks of this event loop."""
+
+    def note(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if not isinstance(error, OSError):  # of the system, as when descriptors run out
+            metrics.bugs.add()
+        log.error("unforeseen_error", where=context.get("message"), exc_info=error)
+
+    loop = asyncio.get_running_loop()
+    before = loop.get_exception_handler()
+    loop.set_exception_handler(note)
+    try:
+        yield
+    finally:
+        loop.set_exception_handler(before)
 
 
 @asynccontextmanager

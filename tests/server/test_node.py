@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import socket
 from collections.abc import Iterator
@@ -717,3 +718,19 @@ def test_the_limit_of_connections_is_followed_live() -> None:
         client.alter("1", {"max.connections": None}, resource_type=BROKER)
         with Client(broker) as third:
             third.describe()
+
+
+@pytest.mark.parametrize(("error", "bugs"), [(RuntimeError("a bug"), 1), (OSError("no room"), 0)])
+def test_what_nobody_catches_is_logged_and_a_bug_counted(
+    error: Exception, bugs: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail() -> None:
+        raise error
+
+    with Broker() as broker:
+        broker.run(lambda _node: asyncio.get_running_loop().call_soon(fail))
+        assert broker.run(lambda node: node.broker.metrics.bugs.value) == bugs
+        with Client(broker) as client:
+            client.describe()
+    (told,) = (record for record in caplog.records if "unforeseen_error" in record.message)
+    assert str(error) in told.message
