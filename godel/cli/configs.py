@@ -8,7 +8,12 @@ from typing import Annotated, Any
 
 import typer
 
-from godel.cli.completion import group_names, topic_names
+from godel.cli.completion import (
+    group_names,
+    setting_assignments,
+    setting_names,
+    topic_names,
+)
 from godel.cli.output import Section, columns
 from godel.cli.session import DryRun, Session, command, key_values
 from godel.client.cluster import Cluster
@@ -40,13 +45,27 @@ Brokers = Annotated[
 ]
 Configs = Annotated[
     list[str] | None,
-    typer.Option("--config", "-c", metavar="KEY=VALUE", help="A setting; may be repeated."),
+    typer.Option(
+        "--config",
+        "-c",
+        metavar="KEY=VALUE",
+        help="A setting; may be repeated.",
+        autocompletion=setting_assignments,
+    ),
 ]
 Unset = Annotated[
     list[str] | None,
-    typer.Option("--unset", metavar="KEY", help="Back to the default; may be repeated."),
+    typer.Option(
+        "--unset",
+        metavar="KEY",
+        help="Back to the default; may be repeated.",
+        autocompletion=setting_names,
+    ),
 ]
-Keys = Annotated[list[str], typer.Argument(metavar="KEY", help="Settings by name.")]
+Keys = Annotated[
+    list[str],
+    typer.Argument(metavar="KEY", help="Settings by name.", autocompletion=setting_names),
+]
 
 SETTLING_MS, SETTLING_STEP_MS = 2_000, 50
 SHOWN = columns("name", "value", "source", "type", "read_only", "documentation")
@@ -147,7 +166,9 @@ def set_(
     assignments: Annotated[
         list[str],
         typer.Argument(
-            metavar="KEY=VALUE", help="KEY+=VALUE adds to a list, KEY-=VALUE takes from it."
+            metavar="KEY=VALUE",
+            help="KEY+=VALUE adds to a list, KEY-=VALUE takes from it.",
+            autocompletion=setting_assignments,
         ),
     ],
     *,

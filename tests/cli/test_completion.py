@@ -36,3 +36,33 @@ def test_the_shell_gets_commands_and_topics(
     assert "flights" in godel().out
     monkeypatch.setenv("_TYPER_COMPLETE_ARGS", "godel to")
     assert "topics" in godel().out
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered", "not_offered"),
+    [
+        ("configs set --topic t ret", ["retention.ms=", "retention.bytes="], []),
+        ("configs set --topic t log.ret", [], ["log.retention.ms"]),
+        ("configs set --brokers log.ret", ["log.retention.ms="], ["log.retention.check"]),
+        ("configs get --broker 1 log.retention.c", ["log.retention.check.interval.ms"], ["="]),
+        ("configs unset --group g consumer.s", ["consumer.session.timeout.ms"], ["="]),
+        ("configs set slow", ["slow.request.log.ms="], []),
+        ("topics create t --config cleanup", ["cleanup.policy="], []),
+        ("broker edit --config write", ["write.caching="], []),
+    ],
+)
+def test_the_shell_gets_settings_without_asking_anybody(
+    godel: Command,
+    monkeypatch: pytest.MonkeyPatch,
+    typed: str,
+    offered: list[str],
+    not_offered: list[str],
+) -> None:
+    monkeypatch.setenv("GODEL_BOOTSTRAP", "127.0.0.1:1")
+    monkeypatch.setenv("_GODEL_COMPLETE", "complete_zsh")
+    monkeypatch.setenv("_TYPER_COMPLETE_ARGS", f"godel {typed}")
+    out = godel().out
+    for name in offered:
+        assert name in out
+    for name in not_offered:
+        assert name not in out
