@@ -1,10 +1,10 @@
 """Apache Kafka on one node, from its published jars, started with godel-broker's own flags.
 
 `python -m compat_tests.apache_kafka --data FOLDER --listen HOST:PORT [--advertise HOST:PORT]
-[--set KEY=VALUE]...` formats the folder the first time and then becomes the broker's JVM.
-`make compat-reference` holds the tests against it. What differs from Kafka's defaults: one replica
-of the internal topics, no delay of the first rebalance, and an authorizer that allows everything
-until somebody makes an ACL.
+[--version VERSION] [--set KEY=VALUE]...` formats the folder the first time and then becomes the
+broker's JVM. `make compat-reference` holds the tests against it, others read what it has written.
+What differs from Kafka's defaults: one replica of the internal topics, no delay of the first
+rebalance, and an authorizer that allows everything until somebody makes an ACL.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import shlex
 import subprocess
 import sys
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 
 from compat_tests.brokers import HOST, free_port
@@ -36,20 +37,28 @@ SETTINGS = {
     "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
     "allow.everyone.if.no.acl.found": "true",
 }
-JVM = ("java", "-Xms512m", "-Xmx1g", "-XX:+UseSerialGC", "-cp")
+JVM = ("java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx1g", "-cp")
 
 
 def properties(folder: Path, arguments: argparse.Namespace) -> dict[str, str]:
-    controller = f"CONTROLLER://{HOST}:{free_port()}"
+    address = f"{HOST}:{free_port()}"
+    controller = f"CONTROLLER://{address}"
     advertised = arguments.advertise or arguments.listen
     return {
         **SETTINGS,
         "log.dirs": str(folder),
         "listeners": f"PLAINTEXT://{arguments.listen},{controller}",
         "advertised.listeners": f"PLAINTEXT://{advertised},{controller}",
-        "controller.quorum.bootstrap.servers": controller.removeprefix("CONTROLLER://"),
+        **quorum(address, arguments),
         **dict(setting.split("=", 1) for setting in arguments.set),
     }
+
+
+def quorum(address: str, arguments: argparse.Namespace) -> dict[str, str]:
+    """As each version's own examples have it: the voters in the settings, or in the log."""
+    if arguments.version == jars.OLDER:
+        return {"controller.quorum.voters": f"{SETTINGS['node.id']}@{address}"}
+    return {"controller.quorum.bootstrap.servers": address}
 
 
 def cluster_id() -> str:
@@ -57,9 +66,12 @@ def cluster_id() -> str:
     return "A" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()[1:22]
 
 
-def command() -> str:
+def command(version: str = jars.NEWEST, settings: Mapping[str, str] | None = None) -> str:
     """For brokers.BrokerProcess."""
-    return f"{shlex.quote(sys.executable)} -m {__name__} --data {{data}} --listen {{host}}:{{port}}"
+    words = [sys.executable, "-m", __name__, "--version", version]
+    for key, value in (settings or {}).items():
+        words += ["--set", f"{key}={value}"]
+    return f"{shlex.join(words)} --data {{data}} --listen {{host}}:{{port}}"
 
 
 def main() -> None:
@@ -67,15 +79,18 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--listen", required=True)
     parser.add_argument("--advertise")
+    parser.add_argument("--version", choices=(jars.OLDER, jars.NEWEST), default=jars.NEWEST)
     parser.add_argument("--set", action="append", default=[])
     arguments = parser.parse_args()
     folder = arguments.data.resolve()
     settings = folder.with_name(folder.name + ".properties")
-    java = (*JVM, f"{jars.folder()}{os.sep}*")
+    java = (*JVM, f"{jars.libraries(arguments.version)}{os.sep}*")
     if not settings.exists():  # else it is a restart: the folder knows the controller's port
         lines = (f"{key}={value}\n" for key, value in properties(folder, arguments).items())
         settings.write_text("".join(lines))
-        form = ("format", "-t", cluster_id(), "-c", str(settings), "--standalone")
+        form = ["format", "-t", cluster_id(), "-c", str(settings)]
+        if arguments.version != jars.OLDER:
+            form.append("--standalone")
         subprocess.run([*java, "kafka.tools.StorageTool", *form], check=True)
     os.execvp("java", [*java, "kafka.Kafka", str(settings)])
 

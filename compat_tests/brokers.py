@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-READY_TIMEOUT_S = 60.0
+READY_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 30.0
 HOST = "127.0.0.1"
 
@@ -43,18 +43,19 @@ def godel_command() -> str:
     )
 
 
-def answers_api_versions(host: str, port: int, timeout_s: float = 1.0) -> bool:
-    """Whether a broker at the address answers the first request that every client sends."""
+def is_ready(host: str, port: int, timeout_s: float = 1.0) -> bool:
+    """Whether the broker at the address knows of itself: Kafka answers some time before it does."""
     correlation_id = 7
-    body = struct.pack(">hhih", 18, 0, correlation_id, -1)
+    body = struct.pack(">hhihi", 3, 1, correlation_id, -1, 0)  # Metadata v1, of no topics
     try:
         with socket.create_connection((host, port), timeout=timeout_s) as connection:
             connection.sendall(struct.pack(">i", len(body)) + body)
             size_bytes = struct.unpack(">i", connection.recv(4, socket.MSG_WAITALL))[0]
             answer = connection.recv(size_bytes, socket.MSG_WAITALL)
+            answered, brokers = struct.unpack_from(">ii", answer)
     except (OSError, struct.error):
         return False
-    return len(answer) == size_bytes and answer[:4] == struct.pack(">i", correlation_id)
+    return answered == correlation_id and brokers > 0
 
 
 class BrokerProcess:
@@ -63,12 +64,14 @@ class BrokerProcess:
     owned = True
 
     def __init__(self, folder: Path, command: str | None = None) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
         self.bootstrap = f"{HOST}:{self.port}"
+        self.data = folder / "data"
         self.log = folder / "broker.log"
         command = command or os.environ.get("GODEL_COMPAT_COMMAND") or godel_command()
         self.command = shlex.split(
-            command.format(host=HOST, port=self.port, data=shlex.quote(str(folder / "data")))
+            command.format(host=HOST, port=self.port, data=shlex.quote(str(self.data)))
         )
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -78,7 +81,7 @@ class BrokerProcess:
                 self.command, stdout=log, stderr=log, start_new_session=True
             )
         deadline = time.monotonic() + READY_TIMEOUT_S
-        while not answers_api_versions(HOST, self.port):
+        while not is_ready(HOST, self.port):
             status = self.process.poll()
             if status is not None:
                 raise AssertionError(f"the broker ended with {status}:\n{self.log_tail()}")

@@ -16,6 +16,7 @@ NEEDED = (
     *("log4j-core", "log4j-slf4j-impl"),
 )
 CACHE = HERE.parents[1] / ".cache" / "kafka-tools"
+NEWEST = "4.3.1"
 OLDER = "3.9.1"
 """The last Kafka before 4 that can be had; only its broker is needed."""
 

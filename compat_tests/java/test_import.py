@@ -18,10 +18,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from compat_tests import apache_kafka
 from compat_tests.brokers import HOST, BrokerProcess, godel_command
 from compat_tests.client import Record
 from compat_tests.java import jars
-from compat_tests.java.kafka_broker import KafkaProcess
 from compat_tests.java.runner import need_kafkas_jars
 from compat_tests.requirements import missing, need_module
 from compat_tests.suite import NOON_MS
@@ -47,7 +47,6 @@ from godel.protocol.messages.describe_client_quotas import (
     DescribeClientQuotasResponse,
 )
 from godel.protocol.messages.init_producer_id import InitProducerIdRequest, InitProducerIdResponse
-from godel.protocol.messages.metadata import MetadataRequest, MetadataResponse
 from godel.protocol.messages.produce import (
     PartitionProduceData,
     ProduceRequest,
@@ -59,8 +58,15 @@ from godel.records.builder import NewRecord, build_batch
 pytestmark = pytest.mark.slow
 
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
-PRODUCE_VERSION, INIT_VERSION, QUOTAS_VERSION, METADATA_VERSION = 9, 4, 1, 12
+PRODUCE_VERSION, INIT_VERSION, QUOTAS_VERSION = 9, 4, 1
 OUT_OF_ORDER = 45
+VERSIONS = (jars.OLDER, jars.NEWEST)
+KAFKAS_SETTINGS = {  # little of everything, and soon
+    "offsets.topic.num.partitions": "5",
+    "log.cleaner.backoff.ms": "200",
+    "log.initial.task.delay.ms": "200",
+    "metadata.log.max.record.bytes.between.snapshots": "2000",
+}
 SETTINGS = {"segment.bytes": "1048576", "retention.ms": "-1", "max.message.bytes": "3000000"}
 COMPACTED = {
     "cleanup.policy": "compact",
@@ -148,7 +154,7 @@ class Told(NamedTuple):
     partitions: Mapping[str, int]
 
 
-def fill(kafka: KafkaProcess) -> Told:
+def fill(kafka: BrokerProcess) -> Told:
     """Make a bit of everything that a Kafka has."""
     client = KafkaPython(kafka.bootstrap)
     client.create_topic("orders", 3, configs=SETTINGS)
@@ -186,7 +192,7 @@ def fill(kafka: KafkaProcess) -> Told:
     )
 
 
-def _set_quota(kafka: KafkaProcess) -> None:
+def _set_quota(kafka: BrokerProcess) -> None:
     entry = EntryData(
         entity=[EntityData(entity_type="user", entity_name="alice")],
         ops=[OpData(key="producer_byte_rate", value=5e6)],
@@ -206,7 +212,7 @@ def _quotas(port: int) -> list[tuple[str, str, float]]:
     ]
 
 
-def _fill_compacted(kafka: KafkaProcess, client: KafkaPython) -> None:
+def _fill_compacted(kafka: BrokerProcess, client: KafkaPython) -> None:
     """Until the cleaner has left gaps between the offsets."""
     client.create_topic("compacted", configs=COMPACTED)
     for number in range(6):
@@ -223,7 +229,7 @@ def _fill_compacted(kafka: KafkaProcess, client: KafkaPython) -> None:
     client.alter_config("compacted", "segment.ms", "600000000")
 
 
-def _fill_transactions(kafka: KafkaProcess) -> None:
+def _fill_transactions(kafka: BrokerProcess) -> None:
     KafkaPython(kafka.bootstrap).create_topic("transactions")
     producer = KafkaProducer(bootstrap_servers=kafka.bootstrap, transactional_id="mover")
     producer.init_transactions()
@@ -239,31 +245,21 @@ def _fill_transactions(kafka: KafkaProcess) -> None:
 # -- into Gödel -----------------------------------------------------------------------------------
 
 
-@pytest.fixture(params=["3 stopped", "3 killed", "4 stopped", "4 killed"])
-def kafka(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[KafkaProcess, str]]:
-    major, end = request.param.split()
-    version = jars.OLDER if major == "3" else "4"
-    if not jars.libraries(version).is_dir():
-        missing(f"Kafka's jars in {jars.libraries(version)}")
-    kafka = KafkaProcess(tmp_path / "kafka", version)
-    start(kafka)
+@pytest.fixture(
+    params=[f"{version} {end}" for version in VERSIONS for end in ("stopped", "killed")]
+)
+def kafka(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[BrokerProcess, str]]:
+    version, end = request.param.split()
+    kafka = kafka_of(version, tmp_path)
+    kafka.start()
     yield kafka, end
     kafka.kill()
 
 
-def start(kafka: KafkaProcess) -> None:
-    """Kafka answers first and knows some time later that it is a broker."""
-    kafka.start()
-
-    def is_known() -> bool:
-        request = MetadataRequest(topics=[])
-        try:
-            answer = ask(kafka.port, request, METADATA_VERSION, MetadataResponse)
-        except (OSError, struct.error):
-            return False
-        return bool(answer.brokers)
-
-    eventually(is_known, "Kafka knows itself", timeout_s=60)
+def kafka_of(version: str, folder: Path) -> BrokerProcess:
+    if not jars.libraries(version).is_dir():
+        missing(f"Kafka's jars in {jars.libraries(version)}")
+    return BrokerProcess(folder / "kafka", apache_kafka.command(version, KAFKAS_SETTINGS))
 
 
 def import_into(target: Path, source: Path) -> tuple[int, str]:
@@ -281,7 +277,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_what_kafka_has_written_is_served(kafka: tuple[KafkaProcess, str], tmp_path: Path) -> None:
+def test_what_kafka_has_written_is_served(kafka: tuple[BrokerProcess, str], tmp_path: Path) -> None:
     process, end = kafka
     told = fill(process)
     target = tmp_path / "godel" / "data"
@@ -344,17 +340,14 @@ def _check_producer(godel: BrokerProcess, told: Told) -> None:
 BACK = ("orders", "sequenced")
 
 
-@pytest.fixture(params=["3", "4"])
-def other_kafka(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[KafkaProcess]:
-    version = jars.OLDER if request.param == "3" else "4"
-    if not jars.libraries(version).is_dir():
-        missing(f"Kafka's jars in {jars.libraries(version)}")
-    kafka = KafkaProcess(tmp_path / "kafka", version)
+@pytest.fixture(params=VERSIONS)
+def other_kafka(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BrokerProcess]:
+    kafka = kafka_of(request.param, tmp_path)
     yield kafka
     kafka.kill()
 
 
-def test_kafka_serves_what_we_have_written(other_kafka: KafkaProcess, tmp_path: Path) -> None:
+def test_kafka_serves_what_we_have_written(other_kafka: BrokerProcess, tmp_path: Path) -> None:
     """Folders moved under the log directory of a Kafka that has topics of the same names."""
     godel = BrokerProcess(tmp_path)
     godel.start()
@@ -362,14 +355,14 @@ def test_kafka_serves_what_we_have_written(other_kafka: KafkaProcess, tmp_path: 
         told, producer = _fill_ours(godel)
     finally:
         godel.stop()
-    start(other_kafka)
+    other_kafka.start()
     client = KafkaPython(other_kafka.bootstrap)
     client.create_topic("orders", 2, configs=SETTINGS)
     client.create_topic("sequenced", configs={"retention.ms": "-1"})
     eventually(lambda: _has_folders(other_kafka.data, tmp_path / "data"), "the topics' folders")
     other_kafka.stop()
     _move_folders(tmp_path / "data", other_kafka.data)
-    start(other_kafka)
+    other_kafka.start()
     for name in BACK:
         assert everything(other_kafka.bootstrap, name) == told[name], name
     assert client.offset_for_time("orders", NOON_MS + 299) == 299

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from compat_tests import apache_kafka
 from compat_tests.brokers import BrokerProcess, godel_command
 from compat_tests.client import Record
-from compat_tests.java.kafka_broker import KafkaProcess
 from compat_tests.java.runner import ToolRunner, need_kafkas_jars
 from compat_tests.requirements import need_module
 from compat_tests.waiting import eventually
@@ -92,9 +92,9 @@ def two_disks(
     if request.param == "godel":
         setting = shlex.quote(f"log.dirs={','.join(paths)}")
         command = godel_command().replace("--data {data}", f"--set {setting}")
-        broker = BrokerProcess(tmp_path, command)
     else:
-        broker = KafkaProcess(tmp_path, "4", log_dirs=[Path(path) for path in paths])
+        command = apache_kafka.command(settings={"log.dirs": ",".join(paths)})
+    broker = BrokerProcess(tmp_path, command)
     broker.start()
     try:
         disks = TwoDisks(broker, paths, runner)
