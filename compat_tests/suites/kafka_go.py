@@ -6,6 +6,7 @@ localhost:9092; in our copy it has the port of the broker under test.
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -61,14 +62,10 @@ def fetch() -> None:
 
 
 def run(bootstrap: str, folder: Path, *, only: str = "") -> Iterator[Result]:
-    source = folder / "source"
-    shutil.copytree(SOURCE, source)
     port = bootstrap.rpartition(":")[2]
-    point_at(source, port)
+    source = built(port)
     for package in PACKAGES:
-        binary = folder / f"tests{package.replace('/', '-')}"
-        prepare(["go", "test", "-c", "-o", binary, package], source, **environment())
-        inside = source / package
+        binary, inside = source / program(package), source / package
         for test in prepare([binary, "-test.list", "^Test"], inside).split():
             if only.partition("/")[0] not in test:
                 continue
@@ -88,6 +85,22 @@ def run(bootstrap: str, folder: Path, *, only: str = "") -> Iterator[Result]:
                     if known is None or known.outcome == "pass":
                         found[result.name] = result
             yield from found.values()
+
+
+@functools.cache
+def built(port: str) -> Path:
+    """The tests of a broker at that port, compiled once: a test that is tried again need not be."""
+    source = FOLDER / "built"
+    shutil.rmtree(source, ignore_errors=True)
+    shutil.copytree(SOURCE, source)
+    point_at(source, port)
+    for package in PACKAGES:
+        prepare(["go", "test", "-c", "-o", program(package), package], source, **environment())
+    return source
+
+
+def program(package: str) -> str:
+    return f"tests{package.replace('/', '-')}"
 
 
 def choices(test: str) -> list[list[str]]:

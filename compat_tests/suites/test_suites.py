@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from compat_tests.suites import SUITES, expected, kafka_go, librdkafka
+from compat_tests.suites import SUITES, expected, kafka_go, librdkafka, node_rdkafka
 from compat_tests.suites.results import Result
 from compat_tests.suites.test_published import Published
 
@@ -107,6 +107,26 @@ expected 3
         "0002_b": Result("0002_b", "skip", 1.5, "quick mode"),
         "0004_d": Result("0004_d", "fail", 1.5, "expected 3"),
     }
+
+
+def test_a_hook_that_fails_after_a_test_fails_it_and_those_that_it_keeps_from_running() -> None:
+    late = {"message": "Timeout"}
+    report = {
+        "pending": [],
+        "tests": [{"fullTitle": "part a", "err": {}}, {"fullTitle": "part b", "err": {}}],
+        "failures": [
+            {"title": "", "fullTitle": 'part "after each" hook for "b"', "err": late},
+        ],
+    }
+    planned = ["part a", "part b", "part c"]
+    told = {result.name: result for result in node_rdkafka.read_report("spec", planned, report)}
+    assert [(name, result.outcome) for name, result in told.items()] == [
+        ("spec/part a", "pass"),
+        ("spec/part b", "fail"),
+        ("spec/part c", "fail"),
+    ]
+    assert told["spec/part b"].reason == "Timeout"
+    assert told["spec/part c"].reason.startswith("not run")
 
 
 def test_every_suite_has_a_class_that_runs_it() -> None:
