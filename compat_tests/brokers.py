@@ -21,7 +21,7 @@ from pathlib import Path
 import pytest
 
 READY_TIMEOUT_S = 120.0
-STOP_TIMEOUT_S = 30.0
+STOP_TIMEOUT_S = 60.0
 HOST = "127.0.0.1"
 
 

@@ -1,13 +1,14 @@
 """Every step of a test has a deadline: one that hangs says where, fails, and lets the others run.
 
-At the deadline the stacks of all threads are printed and the main thread is interrupted by a
-failure, again and again while that helps nothing (a client that ends its tasks may hang there,
+At the deadline the stacks of all threads and tasks are printed and the main thread is interrupted
+by a failure, again and again while that helps nothing (a client that ends its tasks may hang there,
 too). A thread that is stuck in C hears no signal: the process ends with its stacks, and
 pytest-xdist goes on with another.
 """
 
 from __future__ import annotations
 
+import asyncio
 import faulthandler
 import os
 import signal
@@ -46,6 +47,14 @@ def of(item: pytest.Item) -> float:
     return DEADLINE_S if marker is None else float(marker.args[0])
 
 
+def tasks() -> set[asyncio.Task[object]]:
+    """Those of the loop that runs in this thread, if one does."""
+    try:
+        return asyncio.all_tasks()
+    except RuntimeError:
+        return set()
+
+
 @contextmanager
 def within(
     seconds: float, what: str, *, again_s: float = AGAIN_S, last_words: int = 2
@@ -54,6 +63,8 @@ def within(
 
     def late(_signal: int, _frame: FrameType | None) -> None:
         faulthandler.dump_traceback(sys.__stderr__ or 2)
+        for task in tasks():
+            task.print_stack(file=sys.__stderr__)
         pytest.fail(f"{what}: not within {seconds:g} s; where it hangs is in its output")
 
     before = signal.signal(signal.SIGALRM, late)

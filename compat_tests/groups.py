@@ -19,7 +19,7 @@ from typing import TypeVar
 
 from compat_tests.brokers import Broker
 from compat_tests.client import BrokerError, Client, GroupView, Position, Record
-from compat_tests.waiting import eventually
+from compat_tests.waiting import DEADLINE_S, eventually
 
 ROOT = Path(__file__).resolve().parents[1]
 PARTITIONS = 6
@@ -100,7 +100,7 @@ class Member:
         self._finish()
 
     def _finish(self) -> None:
-        self._process.wait(30)
+        self._process.wait(DEADLINE_S)
         for thread in self._threads:
             thread.join(10)
         for stream in (self._process.stdout, self._process.stderr):
@@ -153,12 +153,14 @@ class _Story:
     def settle(self, members: int) -> GroupView:
         """Wait for a stable group of so many, with each partition given to exactly one of them."""
 
-        def look() -> GroupView | None:
-            view = when_coordinator_is_up(lambda: self.client.describe_group(self.group))
-            settled = view.state == "Stable" and view.members == members
-            return view if settled and view.assigned == tuple(range(PARTITIONS)) else None
+        def look() -> GroupView:
+            return when_coordinator_is_up(lambda: self.client.describe_group(self.group))
 
-        return eventually(look, f"a stable group of {members}", timeout_s=40)
+        def is_settled(view: GroupView) -> bool:
+            settled = view.state == "Stable" and view.members == members
+            return settled and view.assigned == tuple(range(PARTITIONS))
+
+        return eventually(look, f"a stable group of {members}", until=is_settled)
 
     def read_all(self) -> None:
         def all_read() -> bool:
@@ -167,7 +169,7 @@ class _Story:
             return not self.missing()
 
         try:
-            eventually(all_read, f"all {len(self.expected())} records read", timeout_s=40)
+            eventually(all_read, f"all {len(self.expected())} records read")
         except AssertionError as late:
             said = "".join(line for member in self.members for line in member.errors[-20:])
             raise AssertionError(f"{late}; missing {sorted(self.missing())[:10]}\n{said}") from None

@@ -32,7 +32,7 @@ from compat_tests.packing import record_from_json, record_to_json
 HERE = Path(__file__).resolve().parent
 CACHE = HERE.parent / ".cache" / "clients"
 BUILD_TIMEOUT_S = 900
-OPERATION_TIMEOUT_S = 60
+OPERATION_TIMEOUT_S = 120
 
 
 class CannotBuild(Exception):

@@ -19,7 +19,7 @@ from compat_tests.programs import ProgramClient, result_of
 from compat_tests.suite import ClientSuite
 
 ROOT = Path(__file__).resolve().parents[1]
-ANSWER_TIMEOUT_S = 90.0
+ANSWER_TIMEOUT_S = 150.0
 
 
 class ServingProgram:

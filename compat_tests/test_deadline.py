@@ -22,7 +22,9 @@ def test_a_thread_that_waits_for_ever_fails_and_says_where(
     assert "in test_a_thread_that_waits_for_ever_fails_and_says_where" in capfd.readouterr().err
 
 
-def test_a_loop_whose_task_does_not_end_fails() -> None:
+def test_a_loop_whose_task_does_not_end_fails_and_says_where(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
     async def stubborn() -> None:
         with suppress(asyncio.CancelledError):
             await asyncio.Event().wait()
@@ -34,6 +36,7 @@ def test_a_loop_whose_task_does_not_end_fails() -> None:
 
     with pytest.raises(pytest.fail.Exception), within(0.05, "the loop", again_s=0.05):
         asyncio.run(main())
+    assert "await asyncio.Event().wait()" in capfd.readouterr().err
 
 
 def test_what_is_done_in_time_hears_nothing() -> None:

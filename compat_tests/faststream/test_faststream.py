@@ -17,7 +17,7 @@ need_module("aiokafka")
 
 from faststream.kafka import KafkaBroker, KafkaMessage
 
-TIMEOUT_S = 30
+TIMEOUT_S = 120
 HEARTBEATS = {"session_timeout_ms": 6000, "heartbeat_interval_ms": 500}
 
 

@@ -13,7 +13,7 @@ from compat_tests.requirements import missing, need_program
 from compat_tests.serving import ServingProgram
 
 HERE = Path(__file__).resolve().parent
-TIMEOUT_S = 60
+TIMEOUT_S = 120
 # A JVM set to start fast: these live for seconds.
 JVM = ("java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx256m")
 

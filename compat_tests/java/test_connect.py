@@ -28,7 +28,7 @@ from compat_tests.kafka_python.client import KafkaPython
 
 WORKER = "org.apache.kafka.connect.cli.ConnectDistributed"
 CONNECTORS = "org.apache.kafka.connect.file.FileStream"
-START_TIMEOUT_S = 90
+START_TIMEOUT_S = 180
 LINES = 500
 
 
@@ -131,7 +131,7 @@ def test_lines_go_from_file_to_file_through_restarts(
         return sink.read_text().splitlines() if sink.exists() else []
 
     def all_arrived(what: str) -> None:
-        eventually(lambda: set(arrived()) >= set(written), f"the lines {what}", timeout_s=60)
+        eventually(lambda: set(arrived()) >= set(written), f"the lines {what}")
 
     KafkaPython(broker.bootstrap).create_topic(topic)
     write()
@@ -147,7 +147,7 @@ def test_lines_go_from_file_to_file_through_restarts(
         "sink", connector_class=f"{CONNECTORS}SinkConnector", file=str(sink), topics=topic, **common
     )
     for name in ("source", "sink"):
-        eventually(lambda name=name: worker.is_running(name), f"{name} runs", timeout_s=60)
+        eventually(lambda name=name: worker.is_running(name), f"{name} runs")
     all_arrived("from the start")
     assert arrived() == written
 
@@ -162,7 +162,7 @@ def test_lines_go_from_file_to_file_through_restarts(
     write()
     worker.start()
     for name in ("source", "sink"):
-        eventually(lambda name=name: worker.is_running(name), f"{name} runs again", timeout_s=60)
+        eventually(lambda name=name: worker.is_running(name), f"{name} runs again")
     all_arrived("after the worker was killed")
     assert list(dict.fromkeys(arrived())) == written
     assert sorted(worker.ask("/connectors")) == ["sink", "source"]

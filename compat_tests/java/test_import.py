@@ -225,7 +225,7 @@ def _fill_compacted(kafka: BrokerProcess, client: KafkaPython) -> None:
         _, end, records = everything(kafka.bootstrap, "compacted")[0]
         return len(records) < end - 300
 
-    eventually(has_gaps, "compaction", timeout_s=90)
+    eventually(has_gaps, "compaction")
     client.alter_config("compacted", "segment.ms", "600000000")
 
 

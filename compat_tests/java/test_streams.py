@@ -28,7 +28,7 @@ from compat_tests.kafka_python.client import KafkaPython
 
 TEXT = "the quick brown fox jumps over the lazy dog and the cat"
 PARTITIONS = 2
-STOP_TIMEOUT_S = 30
+STOP_TIMEOUT_S = 60
 
 
 class Application:
@@ -104,7 +104,7 @@ def test_words_are_counted_through_restarts(
             assert alive, application.log.read_text()[-4000:]
             return counted() == expected
 
-        eventually(look, f"the counts {what}", timeout_s=60)
+        eventually(look, f"the counts {what}")
 
     write(50)
     application.start("state")

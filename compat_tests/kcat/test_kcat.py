@@ -19,7 +19,7 @@ need_module("kafka")  # creates topics and looks at groups, which kcat cannot
 
 from compat_tests.kafka_python.client import KafkaPython
 
-TIMEOUT_S = 60
+TIMEOUT_S = 120
 
 
 class Kcat:

@@ -10,7 +10,7 @@ import sys
 
 from quixstreams import Application, State
 
-TIMEOUT_S = 40.0
+TIMEOUT_S = 120.0
 
 
 def counted(value: int, state: State) -> dict[str, int]:

@@ -20,7 +20,7 @@ if not environments.is_there("quixstreams"):
     missing("quixstreams in .cache/clients")
 
 PROGRAM = Path(__file__).with_name("program.py")
-TIMEOUT_S = 60
+TIMEOUT_S = 150
 KEYS = 3
 PER_KEY = 10
 
