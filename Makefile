@@ -25,7 +25,7 @@ help:
 	@echo 'make fuzz         property tests, many more examples (SEED=... repeats a run, FUZZ_FACTOR=20)'
 	@echo 'make bench-quick  three minutes of measurements; make bench: all of them'
 	@echo 'make package      wheel and sdist into dist, tried out, and what is in deploy/ and Dockerfile'
-	@echo 'make docs         write the generated pages; make format: ruff format and fix'
+	@echo 'make docs         write the generated pages and the site; make format: ruff format and fix'
 	@echo 'make setup        only the set-up; make clean: remove it (never ./data)'
 
 # --- set-up: stamp files in the environment remember what is done --------------------------------
@@ -50,6 +50,10 @@ $(VENV)/.test: $(VENV)/.package
 
 $(VENV)/.compat: $(VENV)/.test
 	$(PIP) install --group compat
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.package
+	$(PIP) install --group docs
 	@touch $@
 
 $(VENV)/.packaging: $(VENV)/.test
@@ -159,10 +163,17 @@ package: $(VENV)/.packaging
 	$(BIN)/python -m build --no-isolation --outdir dist . >.cache/build.log 2>&1 || { cat .cache/build.log; exit 1; }
 	GODEL_MAKE_PACKAGE=1 $(PYTEST) -n $(WORKERS) tests/deploy $(ARGS)
 
-# --- generated documentation ---------------------------------------------------------------------
+# --- documentation -------------------------------------------------------------------------------
 
+# The generated pages first: they need nothing but the package.
 .PHONY: docs
-docs: $(VENV)/.package
+docs: docs-pages $(VENV)/.docs
+	@mkdir -p .cache
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict >.cache/site.log 2>&1 || { cat .cache/site.log; exit 1; }
+	@echo 'site/index.html written'
+
+.PHONY: docs-pages
+docs-pages: $(VENV)/.package
 	$(BIN)/python docs/generate.py
 
 # The README's picture of a terminal, from a real run; not part of `make docs`, as no two are alike.
@@ -177,5 +188,5 @@ docs-check: $(VENV)/.package
 .PHONY: clean
 clean:
 	rm -rf $(VENV) .venv-3.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	rm -rf build dist *.egg-info .cache
+	rm -rf build dist site *.egg-info .cache
 	find godel tests compat_tests benchmarks docs -name __pycache__ -prune -exec rm -rf {} +
