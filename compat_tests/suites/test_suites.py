@@ -60,6 +60,11 @@ def test_a_regression_is_a_failure_or_a_lost_pass(now: Result, worse: bool) -> N
     assert bool(differences.news) != worse
 
 
+def test_what_fails_on_kafka_too_is_no_regression() -> None:
+    assert not expected.is_worse("fail", "pass", kafka="fail")
+    assert expected.is_worse("fail", "pass", kafka="pass")
+
+
 @pytest.mark.usefixtures("page")
 def test_a_test_that_did_not_run_is_a_regression_unless_few_were_asked_for() -> None:
     assert expected.compare("librdkafka", BEFORE[1:]).regressions == ["0001_multiobj: did not run"]
