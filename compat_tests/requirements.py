@@ -11,6 +11,11 @@ from typing import NoReturn
 
 import pytest
 
+ours_only = pytest.mark.skipif(
+    bool({"GODEL_COMPAT_BOOTSTRAP", "GODEL_COMPAT_COMMAND"} & set(os.environ)),
+    reason="it starts godel-broker itself",
+)
+
 
 def missing(what: str) -> NoReturn:
     reason = f"{what} is missing: make compat installs it"

@@ -23,7 +23,7 @@ from compat_tests.brokers import HOST, BrokerProcess, godel_command
 from compat_tests.client import Record
 from compat_tests.java import jars
 from compat_tests.java.runner import need_kafkas_jars
-from compat_tests.requirements import missing, need_module
+from compat_tests.requirements import missing, need_module, ours_only
 from compat_tests.suite import NOON_MS
 from compat_tests.waiting import eventually
 
@@ -55,7 +55,7 @@ from godel.protocol.messages.produce import (
 )
 from godel.records.builder import NewRecord, build_batch
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, ours_only]
 
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
 PRODUCE_VERSION, INIT_VERSION, QUOTAS_VERSION = 9, 4, 1

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from compat_tests.requirements import need_module
+from compat_tests.requirements import need_module, ours_only
 
 for package in ("confluent_kafka", "kafka"):
     need_module(package)
@@ -20,10 +20,7 @@ from compat_tests.kill.run import Plan, Run
 SEED = int(os.environ.get("GODEL_KILL_SEED", "2026"))
 
 
-@pytest.fixture(autouse=True)
-def _our_broker() -> None:
-    if {"GODEL_COMPAT_BOOTSTRAP", "GODEL_COMPAT_COMMAND"} & set(os.environ):
-        pytest.skip("these runs start godel-broker themselves")
+pytestmark = ours_only
 
 
 def run(plan: Plan, folder: Path) -> tuple[History, list[Finding]]:
