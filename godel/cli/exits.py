@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -21,6 +22,7 @@ from typing import Any
 
 import typer
 
+from godel.cli.familiar import known_as
 from godel.cli.output import complain, say
 from godel.cli.profile import InvalidProfile
 from godel.client.cluster import InvalidAddress
@@ -140,16 +142,18 @@ def nearest(name: str, known: Sequence[str]) -> str | None:
     return f"did you mean {found[0]}?" if found else None
 
 
-def end_with_failures(failures: Sequence[Outcome], known: Sequence[str] = ()) -> None:
+def end_with_failures(
+    failures: Sequence[Outcome], known: Sequence[str] = (), *, hint: str | None = None
+) -> None:
     """After the results: complain about each failure, and end with the status of the first.
 
-    `known`: the names that there are, for what was not found.
+    `known`: the names that there are, for what was not found. `hint`: for what has none of its own.
     """
     for failure in failures:
         assert failure.error is not None
-        message, hint, status = explained(failure.error)
+        message, usual, status = explained(failure.error)
         meant = nearest(failure.name, known) if status is Status.NOT_FOUND else None
-        complain(f"{failure.name}: {message}", hint or meant)
+        complain(f"{failure.name}: {message}", usual or meant or hint)
     if failures:
         assert failures[0].error is not None
         raise typer.Exit(status_of(failures[0].error))
@@ -182,14 +186,21 @@ def broken_pipe() -> Status:
     return Status.BROKEN_PIPE
 
 
+UNKNOWN_WORD = re.compile(r"No such (?:command|option):? '?([\w.-]+)")
+VALUE_ERROR = "Value error, "
+"""What typer puts before its own words."""
+
+
 def wrong_usage(error: Any) -> Status:
     """What typer found wrong with the words of a command, said in our way."""
     if type(error).__name__ == "NoArgsIsHelpError":
         say(error.format_message().rstrip())
         return Status.WRONG_USAGE
-    said: str = error.format_message().removeprefix("Invalid value: ")
+    said: str = error.format_message().removeprefix("Invalid value: ").replace(VALUE_ERROR, "")
+    unknown = UNKNOWN_WORD.match(said)
     command = error.ctx.command_path if getattr(error, "ctx", None) else "godel"
-    complain(said[:1].lower() + said[1:].rstrip("."), f"{command} --help")
+    hint = (known_as(unknown[1]) if unknown else None) or f"{command} --help"
+    complain(said[:1].lower() + said[1:].rstrip("."), hint)
     return Status.WRONG_USAGE
 
 

@@ -50,7 +50,9 @@ FormOption = Annotated[
 )
 def export(
     session: Session,
-    topic: Annotated[str, typer.Argument(help="A topic.", autocompletion=topic_names)],
+    topic: Annotated[
+        str, typer.Argument(metavar="TOPIC", help="A topic.", autocompletion=topic_names)
+    ],
     file: Annotated[
         str, typer.Argument(metavar="FILE", help="Where to; - is standard output.")
     ] = STDOUT,

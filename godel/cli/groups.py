@@ -269,7 +269,7 @@ def the_only(session: Session, given: Mapping[Method, str | bool | None]) -> Res
     ]
     if len(methods) != 1:
         names = ", ".join(f"--{method}" for method in given)
-        raise typer.BadParameter(f"give one of {names}")
+        raise typer.BadParameter(f"give exactly one of {names}")
     return parse_reset(methods[0], str(given[methods[0]]), session.clock)
 
 

@@ -42,10 +42,14 @@ def import_(
     topic: Annotated[
         str,
         typer.Argument(
-            help="A topic; made if there is none of this name.", autocompletion=topic_names
+            metavar="TOPIC",
+            help="A topic; made if there is none of this name.",
+            autocompletion=topic_names,
         ),
     ],
-    file: Annotated[Path, typer.Argument(help="A file that `godel export` has written.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A file that `godel export` has written.")
+    ],
     *,
     compression: CompressionOption = Codec.NONE,
     resume: Annotated[

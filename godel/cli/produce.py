@@ -64,7 +64,7 @@ class Plan:
     rate: float | None
 
 
-Topic = Annotated[str, typer.Argument(help="A topic.", autocompletion=topic_names)]
+Topic = Annotated[str, typer.Argument(metavar="TOPIC", help="A topic.", autocompletion=topic_names)]
 Files = Annotated[
     list[str] | None,
     typer.Argument(metavar="FILE", help="Files to read; - or none: standard input."),

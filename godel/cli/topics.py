@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 import typer
 
 from godel.cli.completion import topic_names
 from godel.cli.configs import Configs, Unset, settings_changed
-from godel.cli.exits import end_with_failures
+from godel.cli.exits import end_with_failures, nearest
 from godel.cli.output import Column
 from godel.cli.positions import END, chosen_partitions, parse_position, resolve
 from godel.cli.session import DryRun, Session, Yes, command, confirm, key_values
@@ -196,7 +197,15 @@ def create(
             failures.append(outcome)
         rows.append(row)
     session.rows(rows, "name", ">partitions", ">replicas", "status")
-    end_with_failures(failures)
+    end_with_failures(failures, hint=nearest_setting(configs) if failures else None)
+
+
+def nearest_setting(keys: Iterable[str]) -> str | None:
+    """What was meant by the first key that Kafka does not know."""
+    from godel.config import TopicConfig  # only for what went wrong
+
+    unknown = [key for key in keys if key not in TopicConfig.SETTINGS]
+    return nearest(unknown[0], list(TopicConfig.SETTINGS)) if unknown else None
 
 
 @command(

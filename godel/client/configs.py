@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
@@ -143,7 +143,20 @@ async def alter_configs(
     else:
         answer = await cluster.ask_controller(request, IncrementalAlterConfigsResponse)
     (result,) = answer.responses
+    if result.error_code in (ErrorCode.INVALID_CONFIG, ErrorCode.INVALID_REQUEST):
+        await _check_names(cluster, resource, changes)
     await _check(cluster, resource, result.error_code, result.error_message)
+
+
+async def _check_names(cluster: Cluster, resource: Resource, names: Iterable[str]) -> None:
+    """Raises `NotFound` for a name that the resource has no setting of."""
+    if resource == Resource(Kind.BROKER, ""):  # of all brokers, only what is set is described
+        brokers = (await cluster.metadata([])).brokers
+        resource = Resource(Kind.BROKER, str(brokers[0].node_id))
+    known = [config.name for config in await describe_configs(cluster, resource)]
+    for name in names:
+        if name not in known:
+            raise NotFound("setting", name, known)
 
 
 async def _check(cluster: Cluster, resource: Resource, code: int, message: str | None) -> None:

@@ -48,8 +48,13 @@ async def test_a_broker_is_asked_itself(cluster: Cluster) -> None:
 async def test_refusals(cluster: Cluster) -> None:
     with pytest.raises(NotFound):
         await describe_configs(cluster, TOPIC)
-    with pytest.raises(ApiError):
-        await alter_configs(cluster, Resource(Kind.BROKER, "1"), {"no": (Operation.SET, "1")})
+    for broker in ("1", ""):
+        whose = Resource(Kind.BROKER, broker)
+        with pytest.raises(NotFound, match=r"no setting log\.retention") as unknown:
+            await alter_configs(cluster, whose, {"log.retention": (Operation.SET, "1")})
+        assert "log.retention.ms" in unknown.value.known
+        with pytest.raises(ApiError):
+            await alter_configs(cluster, whose, {"log.retention.ms": (Operation.SET, "soon")})
 
 
 def test_resources_are_named() -> None:
