@@ -152,7 +152,7 @@ bench: $(VENV)/.compat
 package: $(VENV)/.packaging
 	rm -rf dist && mkdir -p .cache
 	$(BIN)/python -m build --no-isolation --outdir dist . >.cache/build.log 2>&1 || { cat .cache/build.log; exit 1; }
-	GODEL_MAKE_PACKAGE=1 $(PYTEST) -n $(WORKERS) tests/deploy $(ARGS)
+	GODEL_MAKE_PACKAGE=1 $(PYTEST) -n $(WORKERS) --dist loadfile tests/deploy $(ARGS)
 
 # --- documentation -------------------------------------------------------------------------------
 

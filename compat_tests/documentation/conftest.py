@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from compat_tests.brokers import BrokerProcess
-
-GODEL = Path(sys.executable).with_name("godel")
+from compat_tests.documentation.pages import typed
 
 
 @pytest.fixture
 def empty(tmp_path: Path) -> Iterator[str]:
-    """The address of a broker without topics."""
+    """The address of a broker without topics, its data in `data` of the test's folder."""
     broker = BrokerProcess(tmp_path)
     broker.start()
     yield broker.bootstrap
@@ -24,8 +21,7 @@ def empty(tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def flights(empty: str) -> str:
+def flights(empty: str, tmp_path: Path) -> str:
     """The same, once it has the topic."""
-    create = [str(GODEL), "topics", "create", "flights", "--partitions", "3", "-b", empty]
-    subprocess.run(create, check=True, timeout=60, capture_output=True)
+    typed("godel topics create flights --partitions 3", empty, tmp_path)
     return empty

@@ -8,8 +8,10 @@ own broker, nothing else.
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -31,9 +33,13 @@ class Command(NamedTuple):
     prints: list[str]
 
 
+def read(page: str) -> str:
+    return (DOCS / page).read_text(encoding="utf-8")
+
+
 def fences(page: str, section: str) -> list[tuple[str, str]]:
     """(language, text) of a page's section."""
-    parts = HEADING.split((DOCS / page).read_text(encoding="utf-8"))
+    parts = HEADING.split(read(page))
     sections = dict(zip(parts[1::2], parts[2::2], strict=True))
     return [(each[1], each[2]) for each in FENCE.finditer(sections[section])]
 
@@ -45,14 +51,14 @@ def program(page: str, section: str, language: str) -> Program:
 
 
 def sections(page: str) -> list[str]:
-    return HEADING.findall((DOCS / page).read_text(encoding="utf-8"))
+    return HEADING.findall(read(page))
 
 
 def session(page: str) -> list[Command]:
     """Every command that a page shows, in its order."""
     return [
         command
-        for each in FENCE.finditer((DOCS / page).read_text(encoding="utf-8"))
+        for each in FENCE.finditer(read(page))
         if each[1] == "console"
         for command in commands(each[2])
     ]
@@ -78,6 +84,35 @@ def check(command: list[str], prints: str, folder: Path = DOCS) -> None:
     )
     assert done.returncode == 0, f"{command[0]} ended with {done.returncode}:\n{done.stderr}"
     assert done.stdout == prints, done.stderr
+
+
+def check_session(page: str, bootstrap: str, folder: Path) -> None:
+    """Type all that a page has one type, and hold what is printed against it."""
+    shown = session(page)
+    assert shown
+    for command in shown:
+        printed = typed(command.text, bootstrap, folder)
+        assert all_printed(command.prints, printed), "\n".join([f"$ {command.text}", *printed])
+
+
+def typed(command: str, bootstrap: str, folder: Path) -> list[str]:
+    """The lines that a shell prints, with our own commands on its path."""
+    programs = Path(sys.executable).parent
+    done = subprocess.run(
+        ["sh", "-c", at(bootstrap, command)],
+        cwd=folder,
+        env={
+            **os.environ,
+            "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
+            "GODEL_BOOTSTRAP": bootstrap,
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=RUN_TIMEOUT_S,
+        check=False,
+    )
+    return done.stdout.replace(bootstrap, ADDRESS).splitlines()
 
 
 def is_printed(shown: str, line: str) -> bool:
