@@ -54,13 +54,11 @@ def by_topic(broker: Broker, count: Callable[[Partition], int]) -> Iterator[Row]
 
 
 def sizes(broker: Broker) -> Iterator[Row]:
-    """The bytes of every partition; one whose log was never opened has none."""
+    """The bytes of every partition that has ever been used."""
     for partition in tuple(broker.partitions()):
-        with suppress(StorageFailed):
-            size_bytes = 0
-            if broker.logs.exists(partition.id):
-                size_bytes = broker.logs.size_bytes(partition.id)
-            yield labels(partition), size_bytes
+        if broker.logs.exists(partition.id):
+            with suppress(StorageFailed):
+                yield labels(partition), broker.logs.size_bytes(partition.id)
 
 
 def offsets(broker: Broker, offset: Callable[[Partition], int]) -> Iterator[Row]:

@@ -1,67 +1,50 @@
-"""The metrics as Prometheus reads them: gathered on the event loop, written in a worker thread.
+"""The metrics as Prometheus reads them, in its text format.
 
-Gathering lets requests in between, stops after a while, and takes so many series of each metric:
-ten thousand partitions must not stop the broker, nor a client that makes up names fill a database.
-What was left out is said by a metric of its own.
+Gathered and written on the event loop, a few rows at a time, with requests in between: a thread
+would take the interpreter away from the loop for milliseconds at each of its system calls. It stops
+after a while, and takes so many series of each metric: ten thousand partitions must not stop the
+broker, nor a client that makes up names fill a database. What was left out is said by a metric.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Sequence
 from itertools import accumulate
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, cast
 
 import anyio
 
 from godel.clock import Clock
-from godel.metrics import (
-    TIME_BOUNDS_MS,
-    AnyFamily,
-    Declared,
-    Histogram,
-    Metrics,
-    Row,
-)
+from godel.metrics import TIME_BOUNDS_MS, Declared, Histogram, Metrics, Row
 
 if TYPE_CHECKING:
-    from prometheus_client import CollectorRegistry, Metric
+    from prometheus_client import Metric
+    from prometheus_client.registry import Collector
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 MAX_SERIES = 10_000
 """Of one metric in one answer."""
 
 GATHERING_MS = 2_000.0
-"""Longer than that nothing is read; what is still missing is left out."""
+"""After that nothing more is read; what is still missing is left out."""
 
-SLICE_MS = 5.0
-"""So long reading may keep the event loop at a time."""
+SLICE_MS = 2.0
+"""So long gathering may keep the event loop at a time."""
 
-
-class Gathered(NamedTuple):
-    """What was read of one metric."""
-
-    declared: Declared
-    rows: list[Row]
+LINES_AT_ONCE = 100
 
 
-class Exposition(NamedTuple):
-    """An answer to Prometheus."""
-
-    content_type: str
-    body: bytes
-
-
-async def expose(metrics: Metrics, clock: Clock, accept: str) -> Exposition:
-    """Everything, in the format that the Accept header asks for."""
-    gathered = await gather(metrics, clock)
-    return await anyio.to_thread.run_sync(write, gathered, accept)
-
-
-async def gather(metrics: Metrics, clock: Clock) -> list[Gathered]:
-    """Read every metric. The one that says what is missing comes last."""
+async def expose(metrics: Metrics, clock: Clock) -> bytes:
+    """Everything there is; the metric that says what is missing comes last."""
     gathering = Gathering(clock)
-    found = [await gathering.read(each) for each in metrics.families()]
-    found.append(Gathered(metrics.left_out, [((name,), 1) for name in gathering.left_out]))
-    return [each for each in found if each.rows]
+    text = [process_text()]
+    for family in metrics.families():
+        text += await gathering.text(family, family.rows())
+    if gathering.left_out:
+        missing = [((name,), 1) for name in gathering.left_out]
+        text.append(text_of(metrics.left_out, missing, with_head=True))
+    return b"".join(text)
 
 
 class Gathering:
@@ -74,59 +57,76 @@ class Gathering:
         self.left_out: list[str] = []
         """The metrics that were not read to their end."""
 
-    async def read(self, family: AnyFamily) -> Gathered:
-        rows: list[Row] = []
-        for row in family.rows():
-            now_ms = self._now_ms()
-            if len(rows) >= MAX_SERIES or now_ms >= self._ends_ms:
-                self.left_out.append(family.name)
+    async def text(self, declared: Declared, rows: Iterable[Row]) -> list[bytes]:
+        """One metric, in pieces; nothing where it has no series."""
+        text: list[bytes] = []
+        piece: list[Row] = []
+        lines = 0
+        for count, row in enumerate(rows):
+            if count >= MAX_SERIES or self._now_ms() >= self._ends_ms:
+                self.left_out.append(declared.name)
                 break
-            rows.append(row)
-            if now_ms >= self._slice_ends_ms:
-                await anyio.lowlevel.checkpoint()
-                self._slice_ends_ms = self._now_ms() + SLICE_MS
-        return Gathered(family, rows)
+            piece.append(row)
+            lines += len(row[1].counts) if isinstance(row[1], Histogram) else 1
+            if lines >= LINES_AT_ONCE:
+                text.append(text_of(declared, piece, with_head=not text))
+                piece, lines = [], 0
+            await self._breathe()
+        if piece:
+            text.append(text_of(declared, piece, with_head=not text))
+            await self._breathe()
+        return text
+
+    async def _breathe(self) -> None:
+        """Let requests in between, when it is their turn."""
+        if self._now_ms() >= self._slice_ends_ms:
+            await anyio.lowlevel.checkpoint()
+            self._slice_ends_ms = self._now_ms() + SLICE_MS
 
 
-# In the worker thread. The library is loaded when somebody asks for the first time.
+def load_library() -> None:
+    """Load what writes the text, before the first client comes: it takes a while."""
+    import prometheus_client  # noqa: F401  # most brokers show no metrics
 
 
-def write(gathered: list[Gathered], accept: str) -> Exposition:
-    """The text; with what the library knows of this process."""
-    from prometheus_client import CollectorRegistry, ProcessCollector
-    from prometheus_client.exposition import choose_encoder
+class _Shown:
+    """What the library writes out."""
 
-    registry = CollectorRegistry()
-    ProcessCollector(registry=registry)
-    _Collector(gathered, registry)
-    encode, content_type = choose_encoder(accept)
-    return Exposition(content_type, encode(registry))
+    def __init__(self, *metrics: Metric) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> Sequence[Metric]:
+        return self._metrics
 
 
-class _Collector:
-    """Shows the library what was gathered."""
+def process_text() -> bytes:
+    """What the library knows of this process."""
+    from prometheus_client import ProcessCollector, generate_latest
 
-    def __init__(self, gathered: list[Gathered], registry: CollectorRegistry) -> None:
-        self._gathered = gathered
-        registry.register(self)
-
-    def collect(self) -> Iterator[Metric]:
-        return map(_metric, self._gathered)
+    metrics = ProcessCollector(registry=None).collect()
+    return generate_latest(cast("Collector", _Shown(*metrics)))
 
 
-def _metric(gathered: Gathered) -> Metric:
+def text_of(declared: Declared, rows: Iterable[Row], *, with_head: bool) -> bytes:
+    """Some rows of a metric. The head, two lines, stands before the first ones only."""
+    from prometheus_client import generate_latest
+
+    text = generate_latest(cast("Collector", _Shown(_metric(declared, rows))))
+    return text if with_head else text.split(b"\n", 2)[2]
+
+
+def _metric(declared: Declared, rows: Iterable[Row]) -> Metric:
     from prometheus_client.metrics_core import (
         CounterMetricFamily,
         GaugeMetricFamily,
         HistogramMetricFamily,
     )
 
-    declared = gathered.declared
     name, doc, labels = declared.name, declared.doc, declared.labels
     histograms = HistogramMetricFamily(name, doc, labels=labels)
     is_counter = declared.kind == "counter"
     numbers = (CounterMetricFamily if is_counter else GaugeMetricFamily)(name, doc, labels=labels)
-    for values, value in gathered.rows:
+    for values, value in rows:
         if isinstance(value, Histogram):
             histograms.add_metric(values, buckets(value), value.sum_s * 1000.0)
         else:

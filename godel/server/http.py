@@ -42,8 +42,8 @@ def text_page(status: int, text: str) -> Page:
     return Page(status, f"{text}\n".encode())
 
 
-Answer: TypeAlias = Callable[[str, str], Awaitable[Page]]
-"""From the path and the Accept header to the page."""
+Answer: TypeAlias = Callable[[str], Awaitable[Page]]
+"""From the path to the page."""
 
 
 class HttpServer:
@@ -109,9 +109,7 @@ class HttpServer:
     async def _page(self, request: h11.Request) -> Page:
         if request.method != b"GET":
             return Page(405, b"")
-        path = request.target.decode("ascii").partition("?")[0]
-        accept = dict(request.headers).get(b"accept", b"")
-        return await self._answer(path, accept.decode("latin-1"))
+        return await self._answer(request.target.decode("ascii").partition("?")[0])
 
 
 async def _request(connection: h11.Connection, stream: SocketStream) -> h11.Request:

@@ -22,7 +22,7 @@ from godel.clock import Clock
 from godel.config.broker import BrokerConfig
 from godel.config.listener import parse_listener
 from godel.metrics import Histogram, Metrics
-from godel.server.exposition import expose
+from godel.server.exposition import CONTENT_TYPE, expose, load_library
 from godel.server.http import HttpServer, Page, text_page
 
 PROBE_MS = 1_000.0
@@ -39,12 +39,12 @@ class Monitor:
         self._clock = clock
         self._exposing = anyio.Lock()
 
-    async def answer(self, path: str, accept: str) -> Page:
+    async def answer(self, path: str) -> Page:
         match path:
             case "/metrics":
                 async with self._exposing:  # one at a time: it is work
-                    exposition = await expose(self._metrics, self._clock, accept)
-                return Page(200, exposition.body, exposition.content_type)
+                    text = await expose(self._metrics, self._clock)
+                return Page(200, text, CONTENT_TYPE)
             case "/healthz":
                 return text_page(200, "alive")
             case "/readyz":
@@ -73,6 +73,7 @@ async def monitored(
     if not config.metrics_listener:
         yield monitor
         return
+    load_library()
     server = HttpServer(monitor.answer, clock=clock, bugs=metrics.bugs, log=log)
     address = parse_listener(config.metrics_listener)
     try:

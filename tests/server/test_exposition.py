@@ -1,26 +1,30 @@
-"""What Prometheus is given: every kind, both formats, and never too much."""
+"""What Prometheus is given: every kind, in the text format, and never too much."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
+import anyio
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from godel.clock import ManualClock
+from godel.clock import Clock, ManualClock
 from godel.metrics import TIME_BOUNDS_MS, Metrics, Row
 from godel.server import exposition
-from godel.server.exposition import expose, gather
+from godel.server.exposition import expose
 
 pytestmark = pytest.mark.anyio
 
 
-async def samples(metrics: Metrics, accept: str = "") -> dict[tuple[str, frozenset[str]], float]:
+async def samples(
+    metrics: Metrics, clock: Clock | None = None
+) -> dict[tuple[str, frozenset[str]], float]:
     """Every value by name and label values, as Prometheus' own parser reads them."""
-    answer = await expose(metrics, ManualClock(), accept)
+    text = await expose(metrics, clock or ManualClock())
     return {
         (sample.name, frozenset(sample.labels.values())): sample.value
-        for family in text_string_to_metric_families(answer.body.decode())
+        for family in text_string_to_metric_families(text.decode())
         for sample in family.samples
     }
 
@@ -55,10 +59,46 @@ async def test_the_process_is_there_under_the_usual_names() -> None:
     assert found["process_resident_memory_bytes", frozenset()] > 0
 
 
-async def test_the_newer_format_is_given_to_whom_asks_for_it() -> None:
-    answer = await expose(Metrics(), ManualClock(), "application/openmetrics-text; version=1.0.0")
-    assert answer.content_type.startswith("application/openmetrics-text")
-    assert answer.body.endswith(b"# EOF\n")
+async def test_a_metric_that_is_written_in_pieces_has_one_head(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(exposition, "LINES_AT_ONCE", 10)
+    metrics = Metrics()
+    metrics.bytes_in.rows = lambda: (((f"t{index}",), index) for index in range(25))
+    for api in ("Fetch", "Metadata", "Produce"):
+        metrics.stages(api).add(0.1)
+    text = (await expose(metrics, ManualClock())).decode()
+    for name in ("brokertopicmetrics_bytesin_total", "requestmetrics_localtimems"):
+        assert len(re.findall(f"# TYPE kafka_[a-z]+_{name} ", text)) == 1
+    found = await samples(metrics)
+    bytes_in = "kafka_server_brokertopicmetrics_bytesin_total"
+    assert [found[bytes_in, frozenset({f"t{index}"})] for index in range(25)] == list(range(25))
+    for api in ("Fetch", "Metadata", "Produce"):
+        assert found["kafka_network_requestmetrics_localtimems_count", frozenset({api})] == 1
+
+
+async def test_others_have_their_turn_while_metrics_are_read() -> None:
+    metrics, clock = Metrics(), ManualClock()
+
+    def slow() -> Iterator[Row]:
+        for index in range(10):
+            clock.advance(exposition.SLICE_MS)
+            yield (str(index),), turns
+
+    turns = 0
+
+    async def take_turns() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await anyio.lowlevel.checkpoint()
+
+    metrics.bytes_in.rows = slow
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(take_turns)
+        await expose(metrics, clock)
+        tasks.cancel_scope.cancel()
+    assert turns >= 10
 
 
 async def test_no_metric_has_more_series_than_an_answer_may_have(
@@ -85,7 +125,6 @@ async def test_what_takes_too_long_to_read_is_left_out() -> None:
             yield ("g", "t", str(index)), 0
 
     metrics.group_lag.rows = slow
-    found = {each.declared.name: each for each in await gather(metrics, clock)}
-    assert len(found["kafka_consumergroup_lag"].rows) == 9
-    left_out = [labels for labels, _ in found["godel_metrics_series_left_out"].rows]
-    assert ("kafka_consumergroup_lag",) in left_out
+    names = [(name, labels) for name, labels in await samples(metrics, clock)]
+    assert sum(name == "kafka_consumergroup_lag" for name, _ in names) == 9
+    assert ("godel_metrics_series_left_out", frozenset({"kafka_consumergroup_lag"})) in names

@@ -87,8 +87,8 @@ async def test_a_broker_that_starts_or_stops_is_alive_but_not_ready() -> None:
     config = load(from_flags(ANYWHERE.items())).config
     async with monitored(config, Metrics(), ManualClock(), structlog.get_logger()) as monitor:
         assert monitor.listens_on is not None
-        assert (await monitor.answer("/healthz", "")).status == 200
-        page = await monitor.answer("/readyz", "")
+        assert (await monitor.answer("/healthz")).status == 200
+        page = await monitor.answer("/readyz")
         assert (page.status, page.body) == (503, b"the broker is starting\n")
 
 
