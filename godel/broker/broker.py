@@ -23,7 +23,7 @@ from godel.metadata.image import MetadataImage, TopicImage
 from godel.metadata.publisher import Metadata
 from godel.metadata.topics import Topics
 from godel.metrics import Metrics
-from godel.records.partition_log import LogStore, PartitionLog
+from godel.records.partition_log import LogStore, PartitionLog, ProducerEntry
 from godel.security.quotas import Quotas
 from godel.types import TopicId, TopicPartition
 
@@ -111,16 +111,20 @@ class Broker:
         for partition in self.partitions():
             partition.wake_waiters()
 
-    def close(self) -> dict[TopicPartition, int]:
-        """Save what a clean start needs, and let go of the partitions.
+    def close(self) -> tuple[dict[TopicPartition, int], dict[TopicPartition, list[ProducerEntry]]]:
+        """Let go of the partitions. The logs belong to the log store, which is closed next.
 
-        The logs belong to the log store, which is closed next; returns the high watermarks.
+        Returns what that wants to know: the high watermarks and the producers of what is open.
         """
         high_watermarks = self.high_watermarks()
+        producers = {
+            partition.id: partition.producers.snapshot()
+            for partition in self.partitions()
+            if partition.opened_log is not None
+        }
         for partition in self.partitions():
-            partition.save_state()
             partition.close()
-        return high_watermarks
+        return high_watermarks, producers
 
     def high_watermarks(self) -> dict[TopicPartition, int]:
         """Of the partitions whose log is open."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from godel.broker.leader_epochs import EpochEnd, LeaderEpochs
@@ -180,13 +180,6 @@ class Partition:
     def wake_waiters(self) -> None:
         for waiter in tuple(self.waiters):
             waiter.wake()
-
-    def save_state(self) -> None:
-        """Keep what a clean start would otherwise have to read the log for."""
-        log = self._log
-        if log is not None and log.end_offset > 0:
-            with suppress(StorageFailed):  # fenced: the next start recovers instead
-                log.save_producers(self.producers.snapshot())
 
     def _save_producers(self) -> None:
         self.log.save_producers(self.producers.snapshot())

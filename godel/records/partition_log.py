@@ -201,7 +201,7 @@ class PartitionLog(Protocol):
         ...
 
     def save_producers(self, producers: Sequence[ProducerEntry]) -> None:
-        """Write the producer snapshot as of `end_offset` (at roll and clean close)."""
+        """Write the producer snapshot as of `end_offset`."""
         ...
 
 
@@ -340,6 +340,13 @@ class LogStore(Protocol):
         """
         ...
 
-    async def close(self, high_watermarks: Mapping[TopicPartition, int]) -> bool:
-        """Sync and close every log; True when all of them did, and the stop was a clean one."""
+    async def close(
+        self,
+        high_watermarks: Mapping[TopicPartition, int],
+        producers: Mapping[TopicPartition, Sequence[ProducerEntry]] | None = None,
+    ) -> bool:
+        """Sync and close every log; True when all of them did, and the stop was a clean one.
+
+        `producers`: what a clean start would otherwise have to read the logs for.
+        """
         ...

@@ -173,9 +173,9 @@ async def running_broker(
 
 async def stop(broker: Broker, flusher: Flusher, given: Surroundings) -> None:
     """Flush and close everything; the next start need not check what this one says is clean."""
-    high_watermarks = broker.close()
+    high_watermarks, producers = broker.close()
     await flusher.close()
-    is_clean = await broker.logs.close(high_watermarks)
+    is_clean = await broker.logs.close(high_watermarks, producers)
     await broker.metadata.close()
     if not is_clean:
         given.log.warning("unclean_stop", consequence="the next start checks every log")

@@ -37,19 +37,17 @@ def write_atomically(files: Files, path: str, data: bytes) -> None:
     files.sync_folder(parent(path))
 
 
-def write_whole(files: Files, path: str, data: bytes, *, is_synced: bool = True) -> None:
+def write_whole(files: Files, path: str, data: bytes) -> None:
     """Put `data` in the place of a file; a power cut may bring the old one back until the folder
     is synced.
 
     The bytes are synced before they get the name, so whoever finds the name finds all of them.
-    Without `is_synced` any bytes may be found: for what can be told to be damaged and done without.
     """
     file = files.open(path + layout.TEMPORARY)
     file.truncate(0)
     try:
         file.append((data,), len(data))
-        if is_synced:
-            file.sync()
+        file.sync()
     finally:
         file.close()
     files.replace(path + layout.TEMPORARY, path)

@@ -73,8 +73,11 @@ class CheckpointWriter:
 
 
 async def settled(written: Future[None]) -> None:
-    """Those of files in memory are written already, and then nobody else has a turn."""
+    """Those of files in memory are written already, and then nobody else has a turn.
+
+    Whoever does not wait any more takes back nothing.
+    """
     if written.done():
         written.result()
     else:
-        await asyncio.wrap_future(written)
+        await asyncio.shield(asyncio.wrap_future(written))

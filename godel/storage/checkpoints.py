@@ -10,19 +10,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 
 from structlog.typing import FilteringBoundLogger
 
 from godel.errors import StorageFailed
+from godel.records.partition_log import ProducerEntry
 from godel.storage.checkpoint_writer import settled
 from godel.storage.data_directories import DataDirectories
 from godel.storage.data_directory import DataDirectory
 from godel.storage.directory_watch import DirectoryWatch
-from godel.storage.files import is_full
+from godel.storage.files import Files, is_full
 from godel.storage.flusher import Flusher
 from godel.storage.log import Log
+from godel.storage.sidecar_files import SnapshotPlan, carry_out
 from godel.types import TopicPartition
 
 CLOSING_THREADS = 16
@@ -131,6 +133,44 @@ class Checkpoints:
         if failures:
             raise failures[0]
 
+    async def save_producers(
+        self, producers: Mapping[TopicPartition, Sequence[ProducerEntry]], *, threads: int
+    ) -> None:
+        """Write snapshots of what the broker knows of producers as of the end of each log.
+
+        Nothing else happens to these logs meanwhile. They are not synced: one that a power cut
+        takes, or for which there is no space, is made up for by replaying the log.
+        """
+        plans: list[tuple[Log, SnapshotPlan]] = []
+        for partition, entries in producers.items():
+            log = self._logs.get(partition)
+            if log is not None and log.failure is None:
+                offset, bases = log.end_offset, [one.base_offset for one in log.segments]
+                if offset > 0 and not log.sidecars.has_producers(offset):
+                    plans.append((log, log.sidecars.plan_snapshot(offset, entries, bases)))
+        parts = [plans[at::threads] for at in range(min(threads, len(plans)))]
+        for part, done in zip(parts, await self._carry_out(parts), strict=True):
+            for (log, plan), failure in zip(part, done, strict=True):
+                if failure is None:
+                    log.sidecars.note_carried_out(plan)
+                else:
+                    log.durability.refuse("snapshot", failure)
+
+    async def _carry_out(
+        self, parts: Sequence[Sequence[tuple[Log, SnapshotPlan]]]
+    ) -> list[list[OSError | None]]:
+        files = self._directories.files
+        if files.is_inline:
+            return [_carry_out_all(files, part) for part in parts]
+        loop = asyncio.get_running_loop()
+        with ThreadPoolExecutor(max(len(parts), 1), "godel-snapshots") as executor:
+            return await asyncio.gather(
+                *(
+                    loop.run_in_executor(executor, _carry_out_all, files.another(), part)
+                    for part in parts
+                )
+            )
+
     async def settle(self, logs: Iterable[Log], *, threads: int) -> None:
         """Have all of these logs on disk, indexes included: they need not be checked then."""
         ends: dict[Log, int] = {}
@@ -146,3 +186,16 @@ class Checkpoints:
         )
         for log, end_offset in ends.items():
             log.settled(end_offset)
+
+
+def _carry_out_all(files: Files, plans: Iterable[tuple[Log, SnapshotPlan]]) -> list[OSError | None]:
+    """In a worker thread: of the logs only their plans are looked at."""
+    done: list[OSError | None] = []
+    for _, plan in plans:
+        try:
+            carry_out(files, plan)
+        except OSError as failure:
+            done.append(failure)
+        else:
+            done.append(None)
+    return done

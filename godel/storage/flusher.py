@@ -225,8 +225,12 @@ class Flusher:
         self._asking.pop(log, None)
 
     async def close(self) -> None:
-        """Wait for the round in flight and end the worker thread. Logs are closed before."""
+        """Wait for the round in flight and end the worker thread.
+
+        What is asked for besides is left to those who close the logs, before this or after it.
+        """
         while self._in_flight is not None:
+            self._asking.clear()
             await asyncio.wait([self._in_flight])
             await asyncio.sleep(0)
         if self._executor is not None:

@@ -68,7 +68,7 @@ class Log:
         self._bases = [segment.base_offset for segment in loaded.segments]
         self._active = loaded.segments[-1]
         self._log_start = loaded.log_start_offset
-        self._sidecars = SidecarFiles(files, folder, loaded.snapshot_offsets)
+        self.sidecars = SidecarFiles(files, folder, loaded.snapshot_offsets)
         self.durability = Durability(
             folder,
             self._active,
@@ -136,7 +136,7 @@ class Log:
         if topic_id is not None and (
             loaded.lacks_topic_id or (loaded.report.was_checked and log.topic_id is None)
         ):
-            log._sidecars.write_topic_id(topic_id)
+            log.sidecars.write_topic_id(topic_id)
             log.durability.add_folders(folder, parent(folder))
         return log
 
@@ -343,7 +343,7 @@ class Log:
                 self._number_of(start),
                 start=start,
                 upper_bound=upper_bound,
-                snapshots=self._sidecars.latest_producers,
+                snapshots=self.sidecars.latest_producers,
             )
 
     def _number_of(self, offset: int) -> int:
@@ -402,7 +402,7 @@ class Log:
                 at_most -= 1
                 self._let_go(self._segments[0])
                 del self._segments[0], self._bases[0]
-            self._sidecars.forget_snapshots(self._bases)
+            self.sidecars.forget_snapshots(self._bases)
 
     def _let_go(self, segment: Segment) -> None:
         """Delete a segment's files."""
@@ -425,27 +425,27 @@ class Log:
     @property
     def topic_id(self) -> TopicId | None:
         """The id in `partition.metadata`. Raises `DamagedCheckpoint`."""
-        return self._sidecars.topic_id()
+        return self.sidecars.topic_id()
 
     def leader_epochs(self) -> list[EpochStart]:
         """The checkpointed epochs, and those that recovery saw beyond them."""
-        return self._sidecars.leader_epochs(self.recovery_report.leader_epochs, self.end_offset)
+        return self.sidecars.leader_epochs(self.recovery_report.leader_epochs, self.end_offset)
 
     def save_leader_epochs(self, epochs: Sequence[EpochStart]) -> None:
         """See `PartitionLog.save_leader_epochs`."""
         with self._writing("checkpoint"):
-            self._sidecars.write_leader_epochs(epochs)
+            self.sidecars.write_leader_epochs(epochs)
 
     def latest_producers(self) -> tuple[int, list[ProducerEntry]]:
         """The newest whole snapshot and its offset: replay from there. (log start, []): none."""
-        return self._sidecars.latest_producers(self.end_offset) or (self._log_start, [])
+        return self.sidecars.latest_producers(self.end_offset) or (self._log_start, [])
 
     def save_producers(self, producers: Sequence[ProducerEntry]) -> None:
         """See `PartitionLog.save_producers`."""
-        if self._sidecars.has_producers(self.end_offset):
+        if self.sidecars.has_producers(self.end_offset):
             return
         with self._writing("snapshot"):
-            file = self._sidecars.write_producers(self.end_offset, producers, self._bases)
+            file = self.sidecars.write_producers(self.end_offset, producers, self._bases)
         self._snapshot_bytes = self._active.size_bytes
         self.durability.add(file)
         self.durability.add_folders(self.folder)

@@ -440,8 +440,13 @@ class LocalLogStore:
         """See `LogStore.run_checkpoints`."""
         await self._checkpoints.run()
 
-    async def close(self, high_watermarks: Mapping[TopicPartition, int]) -> bool:
+    async def close(
+        self,
+        high_watermarks: Mapping[TopicPartition, int],
+        producers: Mapping[TopicPartition, Sequence[ProducerEntry]] | None = None,
+    ) -> bool:
         """See `LogStore.close`."""
         self._cleaner.close()
+        await self._checkpoints.save_producers(producers or {}, threads=CLOSING_THREADS)
         await self._checkpoints.settle(self._logs.values(), threads=CLOSING_THREADS)
         return self._directories.close(self._logs, high_watermarks)

@@ -16,8 +16,7 @@ from collections.abc import Sequence
 from godel.records.crc import crc32c
 from godel.records.partition_log import ProducerEntry
 from godel.storage import layout
-from godel.storage.checkpoint import write_whole
-from godel.storage.files import Files, join
+from godel.storage.files import File, Files, join
 
 VERSION = 1
 CRC_COVERS_FROM = 6
@@ -57,10 +56,17 @@ def decode_producers(data: bytes) -> list[ProducerEntry]:
 
 def write_producers(
     files: Files, folder: str, offset: int, producers: Sequence[ProducerEntry]
-) -> None:
-    """Write the snapshot as of `offset`. Not synced: its CRC tells whether it is whole."""
-    path = join(folder, layout.segment_file(offset, layout.PRODUCER_SNAPSHOT))
-    write_whole(files, path, encode_producers(producers), is_synced=False)
+) -> File:
+    """Write the snapshot as of `offset`; returns the file. Raises OSError.
+
+    It is not synced and has its name at once: its CRC tells whether it is whole.
+    """
+    data = encode_producers(producers)
+    file = files.open(join(folder, layout.segment_file(offset, layout.PRODUCER_SNAPSHOT)), 0)
+    file.truncate(0)
+    file.append((data,), len(data))
+    file.close()
+    return file
 
 
 def read_producers(files: Files, folder: str, offset: int) -> list[ProducerEntry]:

@@ -243,7 +243,7 @@ def recover_load(
         files.write_back(parent(checked[0][0].folder))
     for one, loaded in checked:
         try:
-            settle_recovered(files, one.folder, loaded, is_synced=not one.config.write_caching)
+            settle_recovered(files, one.folder, loaded)
         except FAILURES as failure:
             done.append(failed(one, failure))
             continue
@@ -274,15 +274,11 @@ def check(files: Files, log: UncleanLog, now_ms: int, tally: Tally) -> LoadedLog
     return loaded
 
 
-def settle_recovered(files: Files, folder: str, loaded: LoadedLog, *, is_synced: bool) -> None:
-    """Write down what recovery has found and nobody would find again. Raises OSError.
-
-    Unless it `is_synced`, the last segment and its indexes wait for the log's next sync.
-    """
+def settle_recovered(files: Files, folder: str, loaded: LoadedLog) -> None:
+    """Write down what recovery has found and nobody would find again. Raises OSError."""
     end_offset = loaded.segments[-1].next_offset
     for file in finish_indexes(loaded.segments[-1]):
-        if is_synced:
-            file.sync()
+        file.sync()
     for segment in loaded.segments:
         segment.close()
     sidecars = SidecarFiles(files, folder, set())

@@ -5,7 +5,8 @@ The files are written and read here; what they mean is the broker's business.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from typing import NamedTuple
 
 from godel.records.partition_log import EpochStart, ProducerEntry
 from godel.storage import retention
@@ -18,6 +19,15 @@ from godel.types import TopicId
 
 REPLAYED_BYTES = 32 << 20
 """More than so much without a producer snapshot takes too long to replay when a log is opened."""
+
+
+class SnapshotPlan(NamedTuple):
+    """A producer snapshot to be written, and those that may go then."""
+
+    folder: str
+    offset: int
+    producers: Sequence[ProducerEntry]
+    outdated: Sequence[int]
 
 
 class SidecarFiles:
@@ -71,15 +81,35 @@ class SidecarFiles:
         self, offset: int, producers: Sequence[ProducerEntry], bases: Collection[int]
     ) -> File:
         """Write a snapshot and drop those that no segment begins with; returns the file."""
-        write_producers(self._files, self._folder, offset, producers)
-        self._snapshots.add(offset)
-        self.forget_snapshots(bases)
-        return self._files.open(retention.snapshot_path(self._folder, offset))
+        plan = self.plan_snapshot(offset, producers, bases)
+        file = carry_out(self._files, plan)
+        self.note_carried_out(plan)
+        return file
+
+    def plan_snapshot(
+        self, offset: int, producers: Sequence[ProducerEntry], bases: Collection[int]
+    ) -> SnapshotPlan:
+        """What `write_producers` would do."""
+        outdated = self._snapshots - {*bases, max(self._snapshots | {offset})}
+        return SnapshotPlan(self._folder, offset, producers, tuple(outdated))
+
+    def note_carried_out(self, plan: SnapshotPlan) -> None:
+        self._snapshots.add(plan.offset)
+        self._snapshots.difference_update(plan.outdated)
 
     def forget_snapshots(self, bases: Collection[int]) -> None:
         """Keep the snapshots of the segments there are, and the newest one."""
         kept = {*bases, max(self._snapshots, default=0)}
-        for offset in self._snapshots - kept:
-            path = retention.snapshot_path(self._folder, offset)
-            retention.remove_files(self._files, [path])
+        _remove(self._files, self._folder, self._snapshots - kept)
         self._snapshots &= kept
+
+
+def carry_out(files: Files, plan: SnapshotPlan) -> File:
+    """Write the snapshot and remove what it makes outdated, in any thread. Raises OSError."""
+    file = write_producers(files, plan.folder, plan.offset, plan.producers)
+    _remove(files, plan.folder, plan.outdated)
+    return file
+
+
+def _remove(files: Files, folder: str, offsets: Iterable[int]) -> None:
+    retention.remove_files(files, [retention.snapshot_path(folder, one) for one in offsets])

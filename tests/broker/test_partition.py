@@ -82,8 +82,6 @@ async def test_nothing_is_opened_before_its_first_use() -> None:
     fixture = Fixture()
     assert fixture.partition.opened_log is None
     assert fixture.files.list_folders("data") == []
-    fixture.partition.save_state()
-    assert fixture.partition.opened_log is None
 
 
 async def test_the_high_watermark_is_what_is_flushed() -> None:
@@ -196,7 +194,7 @@ async def test_producers_are_kept_at_a_roll_and_at_the_end() -> None:
         fixture.partition.append(sent, now_ms=NOW_MS)
     offset, producers = fixture.partition.log.latest_producers()
     assert (offset, [entry.producer_id for entry in producers]) == (2, [0, 1])
-    fixture.partition.save_state()
+    fixture.partition.log.save_producers(fixture.partition.producers.snapshot())
     offset, producers = fixture.partition.log.latest_producers()
     assert (offset, [entry.producer_id for entry in producers]) == (3, [0, 1, 2])
 

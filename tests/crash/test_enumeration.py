@@ -38,6 +38,7 @@ async def test_a_power_cut_at_any_moment_breaks_no_promise(
     """
     monkeypatch.setattr("godel.storage.flusher.ThreadPoolExecutor", LoopExecutor)
     monkeypatch.setattr("godel.storage.checkpoint_writer.ThreadPoolExecutor", LoopExecutor)
+    monkeypatch.setattr("godel.storage.checkpoints.ThreadPoolExecutor", LoopExecutor)
     monkeypatch.setattr("godel.storage.cleaner.ThreadPoolExecutor", LoopExecutor)
     paths = ("data", "more") if number % 4 > 1 else ("data",)
     lives = Enumeration(SEED * 1000 + number, share=0.3, is_inline=number % 2 == 0, paths=paths)

@@ -8,7 +8,7 @@ import pytest
 
 from godel.storage import layout
 from godel.storage.checkpoint import LogEnd, read_ends, read_offsets
-from godel.storage.checkpoint_writer import CheckpointWriter
+from godel.storage.checkpoint_writer import CheckpointWriter, settled
 from godel.storage.faulty_files import FaultyFiles, Kind
 from godel.storage.files import RealFiles, join
 from godel.types import TopicPartition
@@ -95,3 +95,21 @@ async def test_the_loop_goes_on_while_the_disk_is_slow_and_the_order_is_kept(
     await asyncio.wrap_future(second)
     assert read_offsets(files, join(str(tmp_path), NAME)) == {PARTITION: 2}
     writer.close()
+
+
+async def test_what_was_asked_for_is_written_though_nobody_waits_for_it_any_more(
+    tmp_path: Path,
+) -> None:
+    files = HeldFiles()
+    files.released.clear()
+    writer = CheckpointWriter(files, str(tmp_path))
+    writer.write({NAME: {PARTITION: 1}})
+    queued = writer.write({NAME: {PARTITION: 2}})
+    waiting = asyncio.ensure_future(settled(queued))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    files.released.set()
+    writer.close()
+    assert read_offsets(files, join(str(tmp_path), NAME)) == {PARTITION: 2}

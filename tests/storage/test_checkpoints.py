@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+from pathlib import Path
 
 import pytest
 import structlog
@@ -16,12 +17,14 @@ from godel.storage.checkpoint import read_offsets
 from godel.storage.checkpoints import LOGS_AT_ONCE
 from godel.storage.data_directories import DataDirectories
 from godel.storage.faulty_files import FaultyFiles, Kind
+from godel.storage.files import RealFiles
 from godel.storage.flusher import Flusher
 from godel.storage.layout import RECOVERY_POINT_CHECKPOINT
 from godel.storage.log import Log
 from godel.storage.log_store import LocalLogStore
+from godel.storage.producer_snapshot import read_producers
 from godel.types import TopicPartition
-from tests.storage.harness import NOW_MS, append_values
+from tests.storage.harness import NOW_MS, append_values, open_log
 
 pytestmark = pytest.mark.anyio
 
@@ -180,3 +183,67 @@ async def test_requests_have_their_turn_and_may_delete_what_is_to_be_noted() -> 
         number: 1 for number in range(LOGS_AT_ONCE + 2) if number != LOGS_AT_ONCE
     }
     fixture.task.cancel()
+
+
+ENTRY = ProducerEntry(1, 0, 0, 2, 0, NOW_MS, -1, -1)
+
+
+async def test_a_stop_keeps_the_producers_and_removes_what_it_kept_before() -> None:
+    files = FaultyFiles()
+    for end in (3, 6):
+        fixture = Fixture(files, is_cached=False)
+        append_values(fixture.log(), 3)
+        producers = {TopicPartition("t", 0): [ENTRY._replace(last_offset=end - 1)]}
+        assert await fixture.store.close({}, producers)
+        fixture.task.cancel()
+        fixture = Fixture(files, is_cached=False)
+        assert fixture.log().latest_producers() == (end, [ENTRY._replace(last_offset=end - 1)])
+        assert await fixture.store.close({}, producers)
+        fixture.task.cancel()
+    assert [name for name in files.list_files("data/t-0") if name.endswith(".snapshot")] == [
+        f"{6:020d}.snapshot"
+    ]
+
+
+@pytest.mark.parametrize(("error", "is_clean"), [(errno.ENOSPC, True), (errno.EIO, False)])
+async def test_a_snapshot_that_cannot_be_written_is_done_without(
+    error: int, is_clean: bool
+) -> None:
+    fixture = Fixture(FaultyFiles(), is_cached=False)
+    append_values(fixture.log(), 3)
+    fixture.log().flush()
+    fixture.files.fail(lambda one: one.path.endswith(".snapshot"), error=error)
+    assert await fixture.store.close({}, {TopicPartition("t", 0): [ENTRY]}) is is_clean
+    fixture.task.cancel()
+    fixture.files.faults = None
+    fixture = Fixture(fixture.files.after_crash(), is_cached=False)
+    assert fixture.log().end_offset == 3
+    assert fixture.log().latest_producers() == (0, [])
+    fixture.task.cancel()
+
+
+async def test_snapshots_of_many_logs_are_written_in_several_threads(tmp_path: Path) -> None:
+    files = RealFiles()
+    logs = [open_log(files, str(tmp_path / "data" / f"t-{n}")) for n in range(40)]
+    for one in logs:
+        append_values(one, 1)
+        one.close()
+    clock, randomness = ManualClock(NOW_MS), Randomness(1)
+    paths = (str(tmp_path / "data"),)
+    (tmp_path / "data" / "godel.json").write_text(
+        '{"format_version": 1, "cluster_id": "c", "node_id": 1}'
+    )
+    store = LocalLogStore(
+        DataDirectories.open(paths, files=files, clock=clock, randomness=randomness),
+        flusher=Flusher(files),
+        clock=clock,
+        randomness=randomness,
+        log=structlog.get_logger(),
+    )
+    partitions = [TopicPartition("t", n) for n in range(40)]
+    config = topic_config(BrokerConfig(), {})
+    for partition in partitions:
+        store.open(partition, TOPIC_ID, config)
+    assert await store.close({}, {one: [ENTRY._replace(last_offset=0)] for one in partitions})
+    for one in partitions:
+        assert read_producers(files, f"{paths[0]}/t-{one.partition}", 1)

@@ -11,7 +11,9 @@ from structlog.testing import capture_logs
 from godel.clock import ManualClock
 from godel.records.partition_log import EpochStart
 from godel.storage.checkpoint import LogEnd
+from godel.storage.faulty_files import FaultyFiles
 from godel.storage.files import Files, RealFiles, join
+from godel.storage.folders import make_durable_folder
 from godel.storage.memory_files import MemoryFile, MemoryFiles
 from godel.storage.recovery_run import (
     LOGS_AT_ONCE,
@@ -203,3 +205,24 @@ def test_long_logs_go_first_and_short_ones_together() -> None:
     logs = [(size_bytes, unclean(f"d/t-{n}", n)) for n, size_bytes in enumerate(sizes)]
     loads = [[one.partition.partition for one in load] for load in split(logs)]
     assert loads == [[1], [4], [3, 2, 0]]
+
+
+async def test_a_cached_logs_indexes_are_synced_with_all_that_is_cut_off_them() -> None:
+    """Once its batches are synced, nobody looks at the indexes again."""
+    files = FaultyFiles()
+    make_durable_folder(files, "d/t-0")
+    config = replace(SMALL_SEGMENTS, segment_bytes=1 << 20, write_caching=True)
+    log = open_log(files, "d/t-0", config=config)
+    for _ in range(20):
+        append_values(log, 1, size=90)
+    log.finish()
+    log.flush()
+    log.abandon("killed")
+    with_all = files.read("d/t-0/00000000000000000000.index")
+    file = files.open("d/t-0/00000000000000000000.log")
+    file.truncate(file.size // 2)
+    file.sync()
+    done = await run(files, [unclean("d/t-0", config=config)])
+    assert done[0].end_offset == 10
+    files = files.after_crash()
+    assert 0 < len(files.read("d/t-0/00000000000000000000.index")) < len(with_all)
