@@ -300,7 +300,7 @@ async def check_groups(examination: Examination) -> AsyncIterator[Finding]:
             "__consumer_offsets must have its partitions: with fewer than three brokers set "
             "offsets.topic.replication.factor to their number"
         )
-        yield Finding("groups", Grade.PROBLEM, f"no coordinator: {explained(error)[0]}", advice)
+        yield Finding("groups", Grade.PROBLEM, explained(error)[0], advice)
     else:
         yield Finding("groups", Grade.OK, "groups have a coordinator")
 

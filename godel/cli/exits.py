@@ -70,7 +70,7 @@ HINTS = {
     ErrorCode.CLUSTER_AUTHORIZATION_FAILED: "this client may not do that; ask for an ACL",
     ErrorCode.NON_EMPTY_GROUP: "stop its members first (`godel groups describe` names them)",
     ErrorCode.INVALID_REPLICATION_FACTOR: "there are not so many brokers; try --replicas 1",
-    ErrorCode.COORDINATOR_NOT_AVAILABLE: "the broker's log may say why it has no coordinator",
+    ErrorCode.COORDINATOR_NOT_AVAILABLE: "`godel doctor` looks for the reason",
 }
 
 
@@ -85,6 +85,7 @@ WORDS = {
     ErrorCode.INVALID_TIMESTAMP: "the time is too far from the broker's",
     ErrorCode.NOT_ENOUGH_REPLICAS: "fewer replicas are in sync than min.insync.replicas",
     ErrorCode.LEADER_NOT_AVAILABLE: "no leader at present",
+    ErrorCode.COORDINATOR_NOT_AVAILABLE: "groups have no coordinator at present",
     ErrorCode.REQUEST_TIMED_OUT: "the broker took too long",
     ErrorCode.KAFKA_STORAGE_ERROR: "the broker's disk failed",
     ErrorCode.TOPIC_AUTHORIZATION_FAILED: "not allowed for this topic",

@@ -14,6 +14,7 @@ import typer
 from godel.cli.completion import topic_names
 from godel.cli.exits import Refused, Status
 from godel.cli.output import say, show_value, size, warn
+from godel.cli.produce import records
 from godel.cli.progress import Progress, progress
 from godel.cli.record_files import Form, Survey, heading, survey, written
 from godel.cli.session import Session, command
@@ -80,12 +81,12 @@ def export(
             session.run(lambda cluster: export.run(cluster, topic, before))
         except KeyboardInterrupt:
             if file != STDOUT:
-                say(f"interrupted after {export.records:,} records: --resume goes on from here")
+                say(f"interrupted after {records(export.records)}: --resume goes on from here")
             raise
     if file != STDOUT and not session.is_for_people:
         show_value(session.format, export.summary(topic, file))
     else:
-        say(f"exported {export.records:,} records of {topic} ({size(export.size_bytes)})")
+        say(f"exported {records(export.records)} of {topic} ({size(export.size_bytes)})")
 
 
 def beginning(path: Path, topic: str, form: Form, *, resume: bool, shown: Progress) -> Survey:
@@ -157,7 +158,7 @@ class Export:
         await self._read(Reader(cluster, starts, committed_only=True), ends)
 
     async def _read(self, reader: Reader, ends: dict[TopicPartition, int]) -> None:
-        """Up to the ends. Where nothing comes and nothing moves, compaction has left nothing."""
+        """Up to the ends, or to where nothing follows any more, as after compaction."""
         while reader.positions:
             before = dict(reader.positions)
             batches = await reader.poll()
@@ -166,6 +167,8 @@ class Export:
                     self._write(*written(self._form, batch))
                     self._shown.update(self.records, self.size_bytes)
             if not batches and reader.positions == before:
+                for where, position in before.items():
+                    warn(f"{where}: nothing is there from {position} to {ends[where] - 1}")
                 return
             for where, position in before.items():
                 if reader.positions.get(where, position) >= ends[where]:

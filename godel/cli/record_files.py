@@ -105,11 +105,14 @@ def heading(form: Form, topic: str, partitions: int) -> bytes:
 
 def written(form: Form, batch: StoredBatch) -> tuple[int, bytes]:
     """How many records of a batch count, and what is written of it."""
-    records = list(batch.records())
     if form is Form.JSON:
-        return len(records), b"".join(json_line(batch.partition, record) for record in records)
-    first = max(batch.first, batch.header.base_offset)
-    return len(records), FRAME.pack(batch.partition.partition, first) + bytes(batch.batch)
+        lines = [json_line(batch.partition, record) for record in batch.records()]
+        return len(lines), b"".join(lines)
+    batch.check()
+    count, first = batch.header.records_count, batch.header.base_offset
+    if batch.first > first:  # the rest of a batch
+        count, first = sum(1 for _ in batch.records()), batch.first
+    return count, FRAME.pack(batch.partition.partition, first) + bytes(batch.batch)
 
 
 # -- reading --------------------------------------------------------------------------------------

@@ -47,10 +47,14 @@ class StoredBatch(NamedTuple):
     batch: memoryview
     first: int
 
-    def records(self) -> Iterator[Record]:
-        """Its records from `first` on. Raises `CorruptBatch`."""
+    def check(self) -> None:
+        """Raises `CorruptBatch` where the CRC is wrong."""
         if not check_crc(self.batch, self.header):
             raise CorruptBatch(f"{self.partition} at {self.header.base_offset}: the CRC is wrong")
+
+    def records(self) -> Iterator[Record]:
+        """Its records from `first` on. Raises `CorruptBatch`."""
+        self.check()
         for record in iterate_records(self.batch):
             if record.offset >= self.first:
                 yield record
