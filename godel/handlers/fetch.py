@@ -47,18 +47,27 @@ def handle(
     context: RequestContext, request: FetchRequest
 ) -> FetchResponse | Awaitable[FetchResponse]:
     if request.replica_id != CONSUMER or request.replica_state.replica_id != CONSUMER:
-        return FetchResponse(error_code=ErrorCode.CLUSTER_AUTHORIZATION_FAILED)
+        return refused(context.broker, ErrorCode.CLUSTER_AUTHORIZATION_FAILED)
     broker = context.broker
     now_ms = int(broker.clock.monotonic_ms())
     try:
         session = broker.fetch_sessions.begin(request, context.version, now_ms)
     except ApiError as refusal:
-        return FetchResponse(error_code=refusal.code)
+        return refused(broker, refusal.code)
     fetch = Fetch(broker, request, session, by_id=context.version >= TOPIC_IDS_SINCE)
     fetch.read()
     if fetch.is_complete or request.max_wait_ms <= 0:
         return fetch.response()
     return fetch.wait()
+
+
+def refused(broker: Broker, code: ErrorCode) -> FetchResponse:
+    count_error(broker, code)
+    return FetchResponse(error_code=code)
+
+
+def count_error(broker: Broker, code: ErrorCode) -> None:
+    broker.metrics.request_errors.of("Fetch", code.name).add()
 
 
 class Outcome:
@@ -286,6 +295,7 @@ class Fetch:
         if outcome.code or partition is None:
             if not include(wanted, outcome.code, NO_OFFSET, NO_OFFSET, has_records=False):
                 return None
+            count_error(self._broker, outcome.code)
             return PartitionData(
                 partition_index=wanted.partition,
                 error_code=outcome.code,

@@ -44,12 +44,13 @@ def handle(
     broker = context.broker
     if request.transactional_id is not None:
         return refuse_all(
+            broker,
             request,
             ErrorCode.INVALID_TXN_STATE,
             "transactions are not supported by this broker yet",
         )
     if request.acks not in (ALL, NONE, LEADER):
-        return refuse_all(request, ErrorCode.INVALID_REQUIRED_ACKS, None)
+        return refuse_all(broker, request, ErrorCode.INVALID_REQUIRED_ACKS, None)
     commits: Commits[PartitionProduceResponse] = Commits()
     now_ms = broker.clock.now_ms()
     topics = []
@@ -73,7 +74,7 @@ def handle(
                     )
                 )
             except ApiError as refusal:
-                answers.append(refused(data.index, refusal))
+                answers.append(refused(broker, data.index, refusal))
         topics.append(TopicProduceResponse(name=name, partition_responses=answers))
     response = ProduceResponse(responses=topics)
     if request.acks == NONE:
@@ -120,14 +121,20 @@ async def when_committed(
 ) -> ProduceResponse:
     """Wait for every partition; what fails or takes too long becomes that partition's error."""
     for answer, code in await commits.wait(timeout_ms=timeout_ms, clock=broker.clock):
+        count_error(broker, code)
         answer.error_code = code
         answer.base_offset = -1
         answer.log_append_time_ms = -1
     return response
 
 
-def refused(index: int, refusal: ApiError) -> PartitionProduceResponse:
+def count_error(broker: Broker, code: ErrorCode) -> None:
+    broker.metrics.request_errors.of("Produce", code.name).add()
+
+
+def refused(broker: Broker, index: int, refusal: ApiError) -> PartitionProduceResponse:
     """A partition's error; the fields behind it keep their defaults of -1."""
+    count_error(broker, refusal.code)
     on_disk = refusal.code is ErrorCode.KAFKA_STORAGE_ERROR
     record_errors = []
     if isinstance(refusal, InvalidRecord):
@@ -145,14 +152,16 @@ def refused(index: int, refusal: ApiError) -> PartitionProduceResponse:
 
 
 def refuse_all(
-    request: ProduceRequest, code: ErrorCode, message: str | None
+    broker: Broker, request: ProduceRequest, code: ErrorCode, message: str | None
 ) -> ProduceResponse | None:
     refusal = ApiError(code, message)
     response = ProduceResponse(
         responses=[
             TopicProduceResponse(
                 name=topic.name,
-                partition_responses=[refused(data.index, refusal) for data in topic.partition_data],
+                partition_responses=[
+                    refused(broker, data.index, refusal) for data in topic.partition_data
+                ],
             )
             for topic in request.topic_data
         ]

@@ -40,6 +40,10 @@ class Api:
     waits_on_purpose: bool = False
     """Clients ask it to wait for records or for other members: its waiting is not slowness."""
 
+    counts_errors: bool = False
+    """Its handler counts the errors that it answers: to look through all of its answers for them
+    would cost too much."""
+
     unsupported: Callable[[], bytes] | None = None
     """The body (response header v0) that answers versions which are not accepted; without it the
     connection is closed."""

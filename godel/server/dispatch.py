@@ -79,7 +79,7 @@ class Route:
         self.request_flexible = api.has_flexible_request_header(version)
         flexible = api.has_flexible_response_header(version)
         self.blank_head = framing.blank_response_head(flexible=flexible)
-        self.visit_errors = error_visitor(api.response)
+        self.visit_errors = None if api.counts_errors else error_visitor(api.response)
         self.tells_throttle_time = any(
             field.name == "throttle_time_ms" and field.is_in(version)
             for field in fields_of(api.response)

@@ -523,3 +523,17 @@ def test_damage_is_found_before_it_is_answered_where_that_is_wanted(
             assert (damaged.error_code, bytes_of(damaged)) == (ErrorCode.CORRUPT_MESSAGE, b"")
         assert values_of(client.fetch("t", 2)) == ["c"]
         assert broker.node.broker.metrics.corrupt_reads.value == 2
+
+
+def test_errors_are_counted(broker: Broker, client: Client) -> None:
+    errors = broker.node.broker.metrics.request_errors
+    client.create("t")
+    client.produce("t", batch("a"))
+    for _ in range(2):
+        assert client.fetch("t", 5).error_code == ErrorCode.OFFSET_OUT_OF_RANGE
+    assert client.fetch("t").error_code == 0
+    assert errors.of("Fetch", "OFFSET_OUT_OF_RANGE").value == 2
+    refused = client.send(fetch_request({("t", 0): 0}, session_id=7, session_epoch=3), 12)
+    assert refused.error_code == ErrorCode.FETCH_SESSION_ID_NOT_FOUND
+    assert errors.of("Fetch", "FETCH_SESSION_ID_NOT_FOUND").value == 1
+    assert sum(value for (api, _), value in errors.rows() if api == "Fetch") == 3

@@ -377,3 +377,14 @@ def test_a_silent_producer_is_forgotten_after_its_time() -> None:
         for _ in range(4):
             broker.advance(60_000)
         assert client.produce("t", gap).error_code == 0
+
+
+def test_errors_are_counted_by_partition(broker: Broker, client: Client) -> None:
+    client.create("t")
+    both = {("t", 0): batch("a"), ("t", 1): batch("b"), ("nowhere", 0): batch("c")}
+    client.send(produce_request(both))
+    client.send(produce_request(both, acks=7))
+    errors = broker.node.broker.metrics.request_errors
+    assert errors.of("Produce", "UNKNOWN_TOPIC_OR_PARTITION").value == 2
+    assert errors.of("Produce", "INVALID_REQUIRED_ACKS").value == 3
+    assert sum(value for (api, _), value in errors.rows() if api == "Produce") == 5
