@@ -38,6 +38,7 @@ def main() -> int:
             print(*expected.compare(name, results, partly=True).lines(), sep="\n")
         elif arguments.reference:
             write_reference(name, results)
+            expected.show_reference(name)
         else:
             expected.write(name, results)
     return 0

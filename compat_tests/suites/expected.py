@@ -24,7 +24,7 @@ HEAD = """\
 Written by `python -m compat_tests.suites NAME`, and compared with by `make compat`; do not edit.
 The suites are fetched as published and run against a freshly started broker. *Kafka*: what Apache
 Kafka 4.3.1 gives on one node in the same harness (`make compat-reference`), `-` where that was not
-measured; of librdkafka, a skip counts as pass there.
+measured.
 """
 ROW = re.compile(r"^\| (?P<name>.+?) \| (?P<here>\w+) \| (?P<kafka>[\w-]+) \| (?P<reason>.*) \|$")
 
@@ -84,8 +84,21 @@ def compare(suite: str, results: list[Result], *, partly: bool = False) -> Diffe
 
 def read(suite: str) -> dict[str, str]:
     """What is expected, by name; nothing where the suite has no section yet."""
+    return {result.name: result.outcome for result in written(suite)}
+
+
+def written(suite: str) -> list[Result]:
     rows = (ROW.match(line) for line in sections().get(suite, "").splitlines())
-    return {row["name"]: row["here"] for row in rows if row and row["here"] in OUTCOMES}
+    return [
+        Result(row["name"], row["here"], 0.0, row["reason"])
+        for row in rows
+        if row and row["here"] in OUTCOMES
+    ]
+
+
+def show_reference(suite: str) -> None:
+    """What is written of us stays; beside it stands what Kafka gives now."""
+    write(suite, written(suite))
 
 
 def write(suite: str, results: list[Result]) -> None:
