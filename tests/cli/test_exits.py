@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,13 @@ def test_a_reader_that_goes_away_is_no_error(broker: Broker) -> None:
         process.stdout.close()
         assert process.wait(60) == Status.BROKEN_PIPE
         assert process.stderr.read() == b""
+
+
+def test_what_went_wrong(
+    transcript: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", "/nowhere")
+    transcript("errors")
 
 
 def test_the_documented_statuses_are_the_statuses() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -34,6 +34,13 @@ def outside(broker: Broker) -> Iterator[Client]:
 
 def records(godel: Command, topic: str) -> list[str]:
     return sorted(godel("export", topic).out.replace(f'"{topic}"', '"T"').splitlines())
+
+
+def test_files(
+    transcript: Callable[[str], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    transcript("files")
 
 
 @FILES
