@@ -17,8 +17,8 @@ from importlib import import_module
 from pathlib import Path
 
 import cli_page
-from kafka_apis import KAFKA_APIS, KAFKA_RELEASE
 
+from godel.cli.kafka_apis import KAFKA_APIS, KAFKA_RELEASE
 from godel.config import BrokerConfig, GroupConfig, Setting, TopicConfig, ValueType, kafka_keys
 from godel.handlers import APIS
 from godel.metrics import TIME_BOUNDS_MS, Declared, Metrics

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from godel.cli.kafka_apis import KAFKA_APIS
 from godel.cli.session import Session, command
 from godel.client.brokers import api_versions, describe_cluster, nodes
 from godel.client.cluster import Cluster
@@ -16,6 +17,9 @@ from godel.protocol import messages
 from godel.protocol.message import Message
 
 app = typer.Typer()
+
+NAMES = {api.key: api.name for api in KAFKA_APIS}
+"""Of those that are not spoken here."""
 
 
 def spoken() -> dict[int, type[Message]]:
@@ -59,7 +63,7 @@ def row(key: int, theirs: tuple[int, int] | None, kind: type[Message] | None) ->
         used = last if first <= last else None
     return {
         "key": key,
-        "name": None if kind is None else kind.__name__.removesuffix("Request"),
+        "name": NAMES.get(key) if kind is None else kind.__name__.removesuffix("Request"),
         "broker": None if theirs is None else f"{theirs[0]}-{theirs[1]}",
         "godel": None if kind is None else f"{kind.VERSIONS[0]}-{kind.VERSIONS[1]}",
         "used": used,

@@ -11,7 +11,7 @@ import typer
 
 from godel.cli.completion import group_names, topic_names
 from godel.cli.exits import Refused, Status
-from godel.cli.output import Format, one_line, warn, write_bytes
+from godel.cli.output import Format, one_line, say, warn, write_bytes
 from godel.cli.positions import BEGINNING, Position, chosen_partitions, parse_position, resolve
 from godel.cli.record_text import Formatter, as_object, formatter, json_line
 from godel.cli.session import Session, command
@@ -214,12 +214,16 @@ class Printing:
         self._write = plan.write
         self._left = plan.count
         self._ends = ends or {}
+        self._tells_waiting = sys.stdout.isatty() and not self._ends
 
     @property
     def is_done(self) -> bool:
         return self._left == 0
 
     def batches(self, batches: Sequence[StoredBatch]) -> None:
+        if not batches and self._tells_waiting:
+            self._tells_waiting = False
+            say("waiting for records; Ctrl-C ends")
         for batch in batches:
             end = self._ends.get(batch.partition)
             for record in batch.records():

@@ -163,8 +163,10 @@ def produce(
 
     async def work(cluster: Cluster) -> Producer:
         producer = await open_producer(cluster, topic, acks=plan.acks, compression=plan.codec)
-        what = f"producing to {topic}"
-        with progress(what, clock=session.clock, quiet=somebody_types(plan)) as shown:
+        typed = somebody_types(plan)
+        if typed:
+            say("one record a line; Ctrl-D ends")
+        with progress(f"producing to {topic}", clock=session.clock, quiet=typed) as shown:
             await Feeding(plan, producer, session.clock, shown).all()
         return producer
 

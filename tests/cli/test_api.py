@@ -22,6 +22,7 @@ def test_what_only_one_side_knows_is_shown_and_not_used() -> None:
     assert row(3, None, metadata)["used"] is None
     assert row(3, (98, 99), metadata)["used"] is None
     assert row(3, (0, 2), metadata)["used"] == 2
+    assert row(17, (0, 1), None)["name"] == "SaslHandshake"
     assert row(999, (0, 1), None) == {
         "key": 999, "name": None, "broker": "0-1", "godel": None, "used": None,
     }  # fmt: skip

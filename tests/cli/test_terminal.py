@@ -103,6 +103,7 @@ def test_long_input_shows_progress_and_leaves_only_its_result(
 
 def test_what_is_typed_is_produced_without_anything_moving(start: Start, outside: Client) -> None:
     terminal = start("produce", "flights")
+    terminal.until("one record a line; Ctrl-D ends")
     terminal.type("one\n")
     assert outside.fetch("flights", max_wait_ms=15_000, min_bytes=1).records
     terminal.type("two\n" + CTRL_D)
@@ -128,6 +129,7 @@ def test_ctrl_c_ends_a_consumer_that_follows(start: Start, outside: Client) -> N
     outside.produce("flights", batch("first"))
     terminal = start("consume", "flights")
     terminal.until("first")
+    terminal.until("waiting for records; Ctrl-C ends")
     terminal.type(CTRL_C)
     assert terminal.end() == 130
     assert "Traceback" not in terminal.shown

@@ -2,6 +2,8 @@
 
 Source: the message schemas of Kafka's release branch 4.4. APIs between brokers or for controllers
 only are left out, as is the unstable version 6 of InitProducerId.
+
+`godel api` takes names from here, docs/generate.py what is compared with ours.
 """
 
 from __future__ import annotations
