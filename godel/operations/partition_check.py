@@ -41,7 +41,8 @@ class Expected(NamedTuple):
     """What the rest of the data directory says about a partition."""
 
     topic_id: TopicId
-    is_compacted: bool
+    compacted_end: int
+    """Up to there compaction may have left gaps, whatever the topic's settings are now."""
     was_clean: bool
     recovery_point: int
     log_start_offset: int
@@ -157,10 +158,7 @@ class PartitionCheck:
         if place.base_offset < self._next_offset:
             tally.add([problem(path, f"offset {place.base_offset} comes again")])
         elif self._is_gap_before(place.base_offset):
-            what = (
-                f"nothing between the offsets {self._next_offset} and this: a segment is missing, "
-                "unless the log was compacted before its settings changed"
-            )
+            what = f"nothing between the offsets {self._next_offset} and this: a segment is missing"
             tally.add([problem(path, what)])
         result = batch_scan.scan(
             file.pread,
@@ -193,7 +191,7 @@ class PartitionCheck:
         """Only compaction leaves such gaps, and what lies below the log start is nobody's."""
         expected = self._expected
         return (
-            not expected.is_compacted
+            expected.compacted_end < base_offset
             and expected.log_start_offset < base_offset
             and 0 < self._next_offset < base_offset
         )

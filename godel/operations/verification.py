@@ -33,6 +33,7 @@ class Checkpoints(NamedTuple):
     recovery_points: Offsets
     log_starts: Offsets
     high_watermarks: Offsets
+    clean_offsets: Offsets
 
 
 def data_bytes(files: Files, path: str) -> int:
@@ -92,7 +93,11 @@ def _verify_directory(
             continue
         expected = Expected(
             topic_id=topic_id,
-            is_compacted=image.topics[partition.topic].config.is_compacted,
+            compacted_end=(
+                layout.MAX_OFFSET
+                if image.topics[partition.topic].config.is_compacted
+                else checkpoints.clean_offsets.get(partition, 0)
+            ),
             was_clean=was_clean,
             recovery_point=checkpoints.recovery_points.get(partition, 0),
             log_start_offset=checkpoints.log_starts.get(partition, 0),
@@ -133,7 +138,7 @@ def _read_checkpoints(files: Files, path: str, tally: Tally) -> Checkpoints:
         read_ends(files, join(path, layout.LOG_END_CHECKPOINT))
     except DamagedCheckpoint as damage:
         tally.add([problem(join(path, layout.LOG_END_CHECKPOINT), str(damage))])
-    return Checkpoints(*found[:3])
+    return Checkpoints(*found)
 
 
 def _missing(

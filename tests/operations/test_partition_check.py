@@ -27,7 +27,7 @@ def files() -> MemoryFiles:
     return files
 
 
-CLOSED = Expected(TOPIC_ID, False, True, COUNT, 0, COUNT)
+CLOSED = Expected(TOPIC_ID, 0, True, COUNT, 0, COUNT)
 CRASHED = CLOSED._replace(was_clean=False)
 
 
@@ -127,6 +127,8 @@ def test_a_missing_segment_is_found_unless_compaction_may_have_taken_it(files: M
     path = log_paths(files)[1]
     for gone in (path, path.replace(".log", ".index"), path.replace(".log", ".timeindex")):
         files.remove(gone)
-    assert check(files, CLOSED._replace(is_compacted=True)).is_sound
-    (what,) = problems(check(files))
-    assert "nothing between" in what
+    behind_gap = int(log_paths(files)[1].rpartition("/")[2][:20])
+    assert check(files, CLOSED._replace(compacted_end=behind_gap)).is_sound
+    for compacted_end in (0, behind_gap - 1):
+        (what,) = problems(check(files, CLOSED._replace(compacted_end=compacted_end)))
+        assert "nothing between" in what

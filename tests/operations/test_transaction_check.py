@@ -14,7 +14,7 @@ from tests.storage.test_aborted import COMMIT, three_segments
 
 FOLDER = "data/topic-0"
 TOPIC_ID = bytes(range(16))
-EXPECTED = Expected(TOPIC_ID, True, True, 10, 0, 10)
+EXPECTED = Expected(TOPIC_ID, 10, True, 10, 0, 10)
 FIRST, LAST = f"{FOLDER}/{0:020d}.txnindex", f"{FOLDER}/{5:020d}.txnindex"
 
 
