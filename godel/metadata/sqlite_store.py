@@ -135,7 +135,7 @@ class SqliteStore:
         try:
             return await asyncio.shield(future)
         except sqlite3.Error as error:
-            raise StoreUnavailable(f"metadata file {self._path}: {error}") from error
+            raise StoreUnavailable(_explain(self._path, error)) from error
 
     def _publish(self, outcome: tuple[TxnResult, Events | None]) -> None:
         _, events = outcome
@@ -186,6 +186,8 @@ def _explain(path: Path, error: sqlite3.Error) -> str:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return f"the metadata file {path} is in use by another process; stop it first"
+    if code == sqlite3.SQLITE_FULL:
+        return f"there is no space for the metadata file {path}; delete something from its disk"
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return f"the metadata file {path} is damaged ({error}); restore it from a backup"
     return f"cannot use the metadata file {path}: {error}"

@@ -164,6 +164,7 @@ async def running_broker(
         await metadata.start(unclean=not was_clean, cluster_id=given.directories.cluster_id)
         await broker.recover()
         broker.start()
+        given.directories.keep_reserve()
         connect(broker)
         yield broker
     finally:

@@ -20,6 +20,7 @@ from godel.storage.files import Files, join
 from godel.storage.log import Log
 from godel.storage.partition_metadata import id_text
 from godel.storage.relocation import complete_moves
+from godel.storage.reserve import RESERVE_BYTES, give_up_reserve, keep_reserve
 from godel.types import TopicId, TopicPartition
 
 Value = TypeVar("Value")
@@ -79,6 +80,12 @@ class DataDirectories:
         )
         opened = {metadata.path: metadata}
         try:
+            with metadata.explained("make room in"):
+                if give_up_reserve(files, metadata.path):
+                    metadata.problems.append(
+                        f"the disk of {metadata.path} is full; {RESERVE_BYTES} bytes were kept for "
+                        "this start and are used up now: delete something, or no next one may work"
+                    )
             known_paths = set(metadata.known.values())
             failures: dict[str, str] = {}
             for path in paths:
@@ -116,6 +123,10 @@ class DataDirectories:
     @property
     def cluster_id(self) -> str:
         return self.metadata.cluster_id
+
+    def keep_reserve(self) -> None:
+        """Keep some space for a start on a full disk."""
+        keep_reserve(self.files, self.metadata.path)
 
     def metadata_file(self) -> str:
         """Where the metadata are, or are to be. Raises `DataDirectoryError`: they are missing."""
