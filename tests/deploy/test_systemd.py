@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 from configparser import RawConfigParser
@@ -11,6 +12,7 @@ import pytest
 
 from godel.config.sources import from_properties, load
 from godel.daemon import BAD_CONFIGURATION, parser
+from tests.deploy.installed import round_trip, running
 from tests.deploy.tools import ROOT, need_program, run
 
 FOLDER = ROOT / "deploy" / "systemd"
@@ -47,6 +49,39 @@ def test_systemd_finds_it_hardly_exposed(installed: Path) -> None:
     """Of 0 to 10, times ten."""
     analyze = need_program("systemd-analyze")
     run(analyze, "security", "--offline=true", "--threshold=15", "--no-pager", installed)
+
+
+@pytest.mark.slow
+def test_its_filter_lets_through_what_the_broker_calls(tmp_path: Path) -> None:
+    strace, trace = need_program("strace"), tmp_path / "trace"
+    programs = Path(sys.executable).parent
+    broker = (programs / "godel-broker", "--data", tmp_path / "data", "--listen", "127.0.0.1:0")
+    with running(strace, "-D", "-f", "-qq", "-o", trace, *broker) as bootstrap:
+        round_trip([programs / "godel"], bootstrap)
+    called = set(re.findall(r"^\d+ +(?:<\.\.\. )?([a-z]\w+)[ (]", trace.read_text(), re.MULTILINE))
+    assert "fdatasync" in called
+    assert called - let_through() <= {"fchown"}  # of SQLite, which asks for it as root only
+
+
+def let_through() -> set[str]:
+    """What is left when one line of SystemCallFilter after the other has its effect."""
+    left: set[str] = set()
+    for value in re.findall(r"^SystemCallFilter=(.*)$", UNIT, re.MULTILINE):
+        named = set().union(*(calls_of(group) for group in value.lstrip("~").split()))
+        left = left - named if value.startswith("~") else left | named
+    return left
+
+
+def calls_of(group: str) -> set[str]:
+    """System calls by name, those of the groups inside as well."""
+    found: set[str] = set()
+    for line in run(need_program("systemd-analyze"), "syscall-filter", group).splitlines()[1:]:
+        name = line.strip()
+        if name.startswith("@"):
+            found |= calls_of(name)
+        elif not name.startswith("#"):
+            found.add(name)
+    return found - {""}
 
 
 def test_the_broker_takes_its_arguments() -> None:
