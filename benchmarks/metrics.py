@@ -2,13 +2,12 @@
 
     python benchmarks/metrics.py [--rounds 60] [--seconds 0.1]
 
-One broker on a disk (cached) and two ways into it: the real dispatcher, and one that neither fills
-histograms nor looks for error codes. A client of its own process sends the same small Produce
-(acks=1) or Fetch, one at a time, to one and the other in turn, in many short rounds. Counted is the
+One broker on a disk (cached) and two ways into it: the real dispatcher, and one that neither notes
+times nor looks for error codes. A client of its own process sends the same small Produce (acks=1)
+or Fetch, one or five at a time, to one and the other in turn, in many short rounds. Counted is the
 processor time of the broker's thread, system calls included. The ratio is the median of the
 rounds' ratios; the last column has it for requests that enter behind the sockets, more than any
-broker pays.
-At the end, what an answer to Prometheus takes.
+broker pays. At the end, what an answer to Prometheus takes.
 """
 
 from __future__ import annotations
@@ -139,6 +138,26 @@ def without_sockets(node: Node, frame: bytes, rounds: int) -> float:
     return statistics.median(with_metrics / without for without, with_metrics in times)
 
 
+async def with_sockets(
+    node: Node,
+    pipe: Pipe,
+    ports: list[int],
+    frame: bytes,
+    depth: int,
+    rounds: int,
+    seconds: float,
+) -> dict[int, list[float]]:
+    """The processor time of a request, by port and round."""
+    times: dict[int, list[float]] = {port: [] for port in ports}
+    answer_bytes = size_of_answer(node, frame)
+    for number in range(rounds):
+        for port in ports if number % 2 else reversed(ports):
+            began = time.thread_time()
+            count = await ask(pipe, "drive", port, frame, answer_bytes, depth, seconds)
+            times[port].append((time.thread_time() - began) / count * 1e6)
+    return times
+
+
 async def measure(node: Node, pipe: Pipe, rounds: int, seconds: float) -> None:
     ports = []
     for kind in (Uncounted, Dispatcher):
@@ -146,19 +165,16 @@ async def measure(node: Node, pipe: Pipe, rounds: int, seconds: float) -> None:
         await listener.bind("127.0.0.1", 0)
         await listener.start()
         ports.append(listener.port)
-    print(f"{'':16}{'us without':>12}{'us with':>9}{'ratio':>8}{'behind':>8}  budget {BUDGET}")
+    print(f"{'':28}{'us without':>12}{'us with':>9}{'ratio':>8}{'behind':>8}  budget {BUDGET}")
     for name, frame in frames().items():
-        times: dict[int, list[float]] = {port: [] for port in ports}
-        answer_bytes = size_of_answer(node, frame)
-        for number in range(rounds):
-            for port in ports if number % 2 else reversed(ports):
-                began = time.thread_time()
-                count = await ask(pipe, "drive", port, frame, answer_bytes, 1, seconds)
-                times[port].append((time.thread_time() - began) / count * 1e6)
-        bare, counted = (statistics.median(times[port]) for port in ports)
-        ratio = statistics.median(b / a for a, b in zip(*times.values(), strict=True))
         floor = without_sockets(node, frame, rounds)
-        print(f"{name:16}{bare:>12.2f}{counted:>9.2f}{ratio:>8.3f}{floor:>8.3f}")
+        for depth in (1, 5):
+            times = await with_sockets(node, pipe, ports, frame, depth, rounds, seconds)
+            bare, counted = (statistics.median(times[port]) for port in ports)
+            ratio = statistics.median(b / a for a, b in zip(*times.values(), strict=True))
+            shown = f"{name}, {depth} at a time"
+            behind = f"{floor:>8.3f}" if depth == 1 else ""
+            print(f"{shown:28}{bare:>12.2f}{counted:>9.2f}{ratio:>8.3f}{behind}")
     await measure_exposition(node)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
-from operator import add, sub
+from operator import add
 from typing import Generic, TypeAlias, TypeVar
 
 TIME_BOUNDS_MS = (
@@ -80,9 +80,6 @@ class Histogram:
 
     def __add__(self, other: Histogram) -> Histogram:
         return Histogram(list(map(add, self.counts, other.counts)), self.sum_s + other.sum_s)
-
-    def __sub__(self, other: Histogram) -> Histogram:
-        return Histogram(list(map(sub, self.counts, other.counts)), self.sum_s - other.sum_s)
 
 
 class Declared:
@@ -160,47 +157,67 @@ UNFOLDED = 256
 class Stages:
     """How long the requests of one API took, by stage.
 
-    Every request is in `local`. Most neither wait for their turn nor for anything else: the whole
-    of their time is local, too, and only those that do are counted once more.
+    What every request pays for is no more than an `append`. Most wait for nothing: the whole of
+    their time is local, `prompt` takes it. Of one that waited for its turn `queued` takes how long,
+    and `late` its local time. `fold` sorts all of it into buckets, when there are `UNFOLDED`.
     """
 
-    __slots__ = ("_delayed", "_local", "_queue", "_total", "_unfolded", "add", "remote")
+    __slots__ = (
+        "_late",
+        "_late_s",
+        "_prompt",
+        "_prompt_s",
+        "_queue",
+        "_queue_s",
+        "_total",
+        "late",
+        "prompt",
+        "queued",
+        "remote",
+    )
 
     def __init__(self) -> None:
-        self._unfolded: list[float] = []
-        self.add = self._unfolded.append
-        """Takes the local time of a request, as cheaply as can be; call `fold` now and then."""
-        self.remote = Histogram()
-        self._local = Histogram()
-        self._delayed = Histogram()
-        """The local times of those that waited, which are no whole times."""
+        self._prompt_s: list[float] = []
+        self._queue_s: list[float] = []
+        self._late_s: list[float] = []
+        self.prompt = self._prompt_s.append
+        self.queued = self._queue_s.append
+        self.late = self._late_s.append
+        self._prompt = Histogram()
+        self._late = Histogram()
         self._queue = Histogram()
         self._total = Histogram()
+        """Of those that waited."""
+        self.remote = Histogram()
 
     def fold(self) -> None:
-        """Sort into buckets what was added; at the latest when there are `UNFOLDED`."""
-        self._local.observe_all(self._unfolded)
-        self._unfolded.clear()
+        self._total.observe_all(list(map(add, self._queue_s, self._late_s)))
+        self._queue.observe_all(self._queue_s)
+        self._late.observe_all(self._late_s)
+        self._prompt.observe_all(self._prompt_s)
+        self._queue_s.clear()
+        self._late_s.clear()
+        self._prompt_s.clear()
 
-    def delayed(self, *, queue_s: float, local_s: float, remote_s: float | None = None) -> None:
-        """A request that was added had waited for its turn; or, with `remote_s`, for more."""
-        self._delayed.observe(local_s)
+    def waited(self, *, queue_s: float, local_s: float, remote_s: float) -> None:
+        """A request that waited for more than its turn."""
         self._queue.observe(queue_s)
-        self._total.observe(queue_s + local_s + (remote_s or 0.0))
-        if remote_s is not None:
-            self.remote.observe(remote_s)
+        self._late.observe(local_s)
+        self.remote.observe(remote_s)
+        self._total.observe(queue_s + local_s + remote_s)
+
+    @property
+    def queue(self) -> Histogram:
+        self.fold()
+        at_once = Histogram([self._prompt.value, *[0] * len(TIME_BOUNDS_S)])
+        return self._queue + at_once
 
     @property
     def local(self) -> Histogram:
         self.fold()
-        return self._local
-
-    @property
-    def queue(self) -> Histogram:
-        at_once = Histogram()
-        at_once.counts[0] = self.local.value - self._delayed.value
-        return self._queue + at_once
+        return self._prompt + self._late
 
     @property
     def total(self) -> Histogram:
-        return self.local - self._delayed + self._total
+        self.fold()
+        return self._prompt + self._total

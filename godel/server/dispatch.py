@@ -50,13 +50,15 @@ class Route:
         "decode",
         "encode",
         "handle",
+        "late",
         "pipelined",
+        "prompt",
+        "queued",
         "request_flexible",
         "requests",
         "response",
         "stages",
         "tells_throttle_time",
-        "took",
         "version",
         "visit_errors",
     )
@@ -66,7 +68,9 @@ class Route:
         self.version = version
         self.requests = metrics.requests.of(api.name, str(version))
         self.stages = metrics.stages(api.name)
-        self.took = self.stages.add
+        self.prompt = self.stages.prompt
+        self.queued = self.stages.queued
+        self.late = self.stages.late
         self._errors = metrics.request_errors
         self.count_error = self._count_error  # bound once
         self.handle = api.handle
@@ -238,25 +242,19 @@ class Dispatcher:
         """Count how long a request took that did not wait. It runs for each: keep it cheap."""
         arrived_s, began_s = context.arrived_s, context.began_s
         ended_s = context.began_s = self._now_s()
-        route.took(ended_s - began_s)
-        if began_s != arrived_s or ended_s - began_s >= self.slow.threshold_s:
-            self._queued_or_slow(route, context, frame_bytes, began_s)
-
-    def _queued_or_slow(
-        self, route: Route, context: RequestContext, frame_bytes: int, began_s: float
-    ) -> None:
-        queue_s = began_s - context.arrived_s
-        local_s = context.began_s - began_s
-        if queue_s:
-            route.stages.delayed(queue_s=queue_s, local_s=local_s)
-        if queue_s + local_s >= self.slow.threshold_s:
+        if began_s == arrived_s:
+            route.prompt(ended_s - began_s)
+        else:
+            route.queued(began_s - arrived_s)
+            route.late(ended_s - began_s)
+        if ended_s - arrived_s >= self.slow.threshold_s:
             self.slow.note(
                 route.api.name,
                 route.version,
                 client_id=context.client_id,
                 request_bytes=frame_bytes,
-                queue_s=queue_s,
-                local_s=local_s,
+                queue_s=began_s - arrived_s,
+                local_s=ended_s - began_s,
             )
 
     def finish(self, parked: Parked, out: list[Buffer]) -> int | Throttled:
@@ -271,8 +269,7 @@ class Dispatcher:
         queue_s = parked.began_s - parked.arrived_s
         local_s = parked.handled_s - parked.began_s + self._now_s() - ready_s
         remote_s = ready_s - parked.handled_s
-        parked.route.took(local_s)
-        parked.route.stages.delayed(queue_s=queue_s, local_s=local_s, remote_s=remote_s)
+        parked.route.stages.waited(queue_s=queue_s, local_s=local_s, remote_s=remote_s)
         api = parked.route.api
         counted_s = queue_s + local_s + (0.0 if api.waits_on_purpose else remote_s)
         if counted_s >= self.slow.threshold_s:

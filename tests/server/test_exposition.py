@@ -66,7 +66,7 @@ async def test_a_metric_that_is_written_in_pieces_has_one_head(
     metrics = Metrics()
     metrics.bytes_in.rows = lambda: (((f"t{index}",), index) for index in range(25))
     for api in ("Fetch", "Metadata", "Produce"):
-        metrics.stages(api).add(0.1)
+        metrics.stages(api).prompt(0.1)
     text = (await expose(metrics, ManualClock())).decode()
     for name in ("brokertopicmetrics_bytesin_total", "requestmetrics_localtimems"):
         assert len(re.findall(f"# TYPE kafka_[a-z]+_{name} ", text)) == 1
