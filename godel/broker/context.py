@@ -48,4 +48,4 @@ class RequestContext:
         self.client_id: str | None = None
         self.version = 0
         self.arrived_s = self.began_s = 0.0
-        """When the request was read, and taken up, as `Clock.elapsed_s` tells."""
+        """When it could have been taken up, and when it was, as `Clock.elapsed_s` tells."""

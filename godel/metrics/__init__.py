@@ -92,7 +92,7 @@ class Metrics:
         times = "kafka_network_requestmetrics"
         self._times_reading(
             f"{times}_requestqueuetimems",
-            "From when a request was read until it was taken up.",
+            "How long a request that was read had to wait for its turn, behind one that waits.",
             lambda stages: stages.queue,
         )
         self._times_reading(
@@ -107,7 +107,7 @@ class Metrics:
         )
         self._times_reading(
             f"{times}_totaltimems",
-            "From when a request was read until its answer was handed to the connection.",
+            "All three: how long a request took until its answer was handed to the connection.",
             lambda stages: stages.total,
         )
 
