@@ -105,7 +105,8 @@ def forget_indexes(folders: list[Path]) -> None:
 
 def bench_scan(root: Path, size_bytes: int) -> None:
     for name, value_bytes in (("1 MiB", MIB - 100), ("16 KiB", 16 * 1024), ("1 KiB", 1024)):
-        folders = [root / f"scan-{value_bytes}-{number}" for number in range(4)]
+        count = max(4, -(-size_bytes // GIB))  # a segment has at most 2 GiB
+        folders = [root / f"scan-{value_bytes}-{number}" for number in range(count)]
         for folder in folders:
             write_log(folder, value_bytes, size_bytes // len(folders))
         paths = [next(folder.glob("*.log")) for folder in folders]
