@@ -3,18 +3,20 @@
 At the deadline the stacks of all threads and tasks are printed and the main thread is interrupted
 by a failure, again and again while that helps nothing (a client that ends its tasks may hang there,
 too). A thread that is stuck in C hears no signal: the process ends with its stacks, and
-pytest-xdist goes on with another.
+pytest-xdist goes on with another, in which the test fails at once: it would hang again.
 """
 
 from __future__ import annotations
 
 import asyncio
 import faulthandler
+import hashlib
 import os
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 
 import pytest
@@ -26,6 +28,7 @@ AGAIN_S = 30.0
 GRACE_S = 120.0
 
 
+RUNNING = Path(__file__).resolve().parents[1] / ".cache" / "running"
 _terminal = pytest.StashKey[int]()
 
 
@@ -33,6 +36,30 @@ def set_up(config: pytest.Config) -> None:
     """Keep the way to the terminal: what a process writes while it is captured dies with it."""
     config.addinivalue_line("markers", MARKER)
     config.stash[_terminal] = os.dup(2)
+    config.pluginmanager.register(OnceOnly())
+
+
+def mark_of(item: pytest.Item) -> Path | None:
+    """The file that is there while a worker of pytest-xdist runs the test."""
+    worker = getattr(item.config, "workerinput", None)
+    if worker is None:
+        return None
+    name = hashlib.sha256(item.nodeid.encode()).hexdigest()[:16]
+    return RUNNING / f"{worker['testrunuid']}-{name}"
+
+
+class OnceOnly:
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        if mark := mark_of(item):
+            if mark.exists():
+                pytest.fail("the process ended in it, and is not risked again", pytrace=False)
+            RUNNING.mkdir(parents=True, exist_ok=True)
+            mark.touch()
+
+    def pytest_runtest_teardown(self, item: pytest.Item) -> None:
+        if mark := mark_of(item):
+            mark.unlink(missing_ok=True)
 
 
 @contextmanager
