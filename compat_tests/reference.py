@@ -20,6 +20,7 @@ ROOT = HERE.parent
 REPORTS = ROOT / ".cache" / "reference"
 # They start brokers of their own, or ask about ours what Kafka has no answer to.
 OURS = ("documentation", "kill", "suites", "test_deadline.py")
+PYTEST = (sys.executable, "-m", "pytest", "-q")
 BROKEN_OFF = 2
 """Pytest's exit statuses from here on say that it did not run to its end."""
 
@@ -36,17 +37,27 @@ def run_suite(name: str, report: Path) -> None:
 
 
 def run_client(name: str, report: Path) -> None:
-    partial = report.with_suffix(".part")
+    """What fails has a second try."""
+    partial, again = report.with_suffix(".part"), report.with_suffix(".again")
+    again.unlink(missing_ok=True)
+    if run_pytest(name, partial):
+        run_pytest(name, again, "--last-failed")
+    scenarios.take_reference(*(told for told in (partial, again) if told.exists()))
+    partial.rename(report)
+
+
+def run_pytest(name: str, report: Path, *options: str) -> bool:
+    """Whether something failed."""
+    cache = f"cache_dir={REPORTS / 'pytest'}"
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", f"--junitxml={partial}", HERE / name],
+        [*PYTEST, "-o", cache, f"--junitxml={report}", *options, HERE / name],
         cwd=ROOT,
         env=os.environ | {"GODEL_COMPAT_COMMAND": apache_kafka.command()},
         check=False,
     )
     if done.returncode >= BROKEN_OFF:
         sys.exit(f"{name}: pytest ended with {done.returncode}")
-    scenarios.take_reference(partial)
-    partial.rename(report)
+    return bool(done.returncode)
 
 
 def main() -> None:

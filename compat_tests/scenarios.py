@@ -27,8 +27,7 @@ HEAD = """\
 Written by `make compat-scenarios`; do not edit. The rows are the scenarios of `suite.py`, the same
 for every client: **x** passes, **F** fails, a number is why the library cannot. What is only one
 client's or tool's stands below. (Kafka: ...) is what Apache Kafka 4.3.1 gives where it gives
-something else.
-"""
+something else; """
 SHARED = [name for name in vars(ClientSuite) if name.startswith("test_")]
 MARKS = {"pass": "x", "fail": "F", "skip": ""}
 WORST = ("fail", "skip", "pass")
@@ -65,6 +64,11 @@ def by_name(report: Path) -> dict[tuple[str, str], Outcome]:
         if known is None or WORST.index(outcome.outcome) < WORST.index(known.outcome):
             found[key] = outcome
     return found
+
+
+def measured(kafka: dict[tuple[str, str], str]) -> str:
+    clients = ", ".join(f"`{suite}`" for suite in sorted({suite for suite, _ in kafka}))
+    return f"measured there are {clients}."
 
 
 def matrix(found: dict[tuple[str, str], Outcome], kafka: dict[tuple[str, str], str]) -> str:
@@ -110,9 +114,14 @@ def read_reference() -> dict[tuple[str, str], str]:
     return {(suite, test): outcome for suite, test, outcome in rows}
 
 
-def take_reference(report: Path) -> None:
-    """Write down what a run on Apache Kafka gave, in the place of what its suites gave before."""
-    found = by_name(report)
+def take_reference(*reports: Path) -> None:
+    """Write down what runs on Apache Kafka gave, in the place of what the suites gave before.
+
+    Of a test that ran again the later outcome counts.
+    """
+    found: dict[tuple[str, str], Outcome] = {}
+    for report in reports:
+        found |= by_name(report)
     again = {suite for suite, _ in found}
     outcomes = {key: told for key, told in read_reference().items() if key[0] not in again}
     outcomes |= {key: outcome.outcome for key, outcome in found.items()}
@@ -127,7 +136,8 @@ def main() -> None:
     for report in parser.parse_args().reports:
         found |= by_name(report)
     kafka = read_reference()
-    PAGE.write_text(f"{HEAD}\n{matrix(found, kafka)}\n\n## Beyond\n\n{others(found, kafka)}\n")
+    parts = (HEAD + measured(kafka), matrix(found, kafka), "## Beyond", others(found, kafka))
+    PAGE.write_text("\n\n".join(parts) + "\n")
 
 
 if __name__ == "__main__":
