@@ -11,7 +11,7 @@ import typer
 from godel.cli.completion import topic_names
 from godel.cli.exits import Refused, Status
 from godel.cli.output import say, warn
-from godel.cli.produce import Codec, CompressionOption, summarize
+from godel.cli.produce import Codec, CompressionOption, records, summarize
 from godel.cli.progress import Progress, progress
 from godel.cli.record_files import Survey, entries, survey
 from godel.cli.session import Session, command
@@ -75,21 +75,34 @@ def import_(
     if found.topic is None:
         raise Refused(f"{file} has no records")
 
-    async def work(cluster: Cluster) -> Producer:
+    producers: list[Producer] = []
+
+    async def work(cluster: Cluster) -> None:
         there = await prepared(cluster, topic, found)
         done = await already_there(cluster, there, resume=resume, append=append)
         await warn_of_retention(cluster, topic, found)
         producer = await open_producer(cluster, topic, compression=Compression[compression.name])
+        producers.append(producer)
         with progress(f"importing {topic}", clock=session.clock) as shown:
             await Import(producer, found, shown).run(file, done)
-        return producer
 
     try:
-        producer = session.run(work)
+        session.run(work)
     except KeyboardInterrupt:
-        say("interrupted: --resume goes on from here")
+        written = sum(each.delivered for each in producers)
+        so_far = f"at least {records(written)} written" if append else "--resume goes on from here"
+        say(f"interrupted: {so_far}")
         raise
+    (producer,) = producers
+    if has_gap(producer) and not append:
+        warn("records behind a rejected one were written: --resume cannot go on from here")
     summarize(session, topic, producer)
+
+
+def has_gap(producer: Producer) -> bool:
+    """Whether a partition has a record behind one that was rejected: both were sent at once."""
+    last = producer.last_numbers
+    return any(last.get(each.partition, 0) > each.number for each in producer.rejected)
 
 
 async def prepared(cluster: Cluster, name: str, found: Survey) -> Topic:
@@ -155,7 +168,10 @@ async def warn_of_retention(cluster: Cluster, topic: str, found: Survey) -> None
 
 
 class Import:
-    """Feeds a file to a producer. Stops at the first record that is refused."""
+    """Feeds a file to a producer. Nothing is sent any more once a record was refused.
+
+    What was sent together with that record may have been written.
+    """
 
     def __init__(self, producer: Producer, found: Survey, shown: Progress) -> None:
         self._producer = producer
@@ -175,10 +191,10 @@ class Import:
                 number = seen[partition] = seen.get(partition, 0) + 1
                 if number > counts.get(partition, 0):
                     await self._producer.add(record, partition)
+                    if self._producer.rejected:
+                        return
                 elif number == counts[partition]:
                     check_same(partition, done[partition], record)
-            if self._producer.rejected:
-                return
             self._shown.update(self._producer.delivered, self._producer.delivered_bytes)
         await self._producer.flush()
 

@@ -90,6 +90,8 @@ class Producer:
         self.rejected: list[Rejected] = []
         self.next_offsets: dict[int, int] = {}
         """By partition: behind the last record that was appended."""
+        self.last_numbers: dict[int, int] = {}
+        """By partition: the number of that record."""
         self._cluster = cluster
         self._topic = topic
         self._acks = acks
@@ -194,6 +196,7 @@ class Producer:
         count = len(batch.records)
         self.delivered += count
         self.delivered_bytes += batch.size_bytes - count * RECORD_OVERHEAD_BYTES
+        self.last_numbers[partition] = batch.numbers[-1]
         self._sequences[partition] = self._sequences.get(partition, 0) + count & LARGEST_SEQUENCE
         if base_offset >= 0:
             self.next_offsets[partition] = base_offset + count

@@ -8,8 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from godel.records.builder import NewRecord
+from godel.cli.record_files import Form, heading, written
+from godel.client.fetching import StoredBatch
+from godel.client.producing import BATCH_BYTES
+from godel.records.batch import parse_header
+from godel.records.builder import NewRecord, build_batch
 from godel.testing import Broker
+from godel.types import TopicPartition
 from tests.cli.conftest import Command
 from tests.wire import NOW_MS, Client, batch
 
@@ -134,6 +139,45 @@ def test_a_rejected_record_ends_the_import(godel: Command, outside: Client, tmp_
     result = godel("import", "compacted", path)
     assert result.status == 1
     assert "was rejected" in result.err
+
+
+def file_of(path: Path, *records: NewRecord) -> str:
+    """An export in which all records of partition 0 are one batch."""
+    raw = build_batch(records, timestamp_ms=NOW_MS)
+    stored = StoredBatch(TopicPartition("flights", 0), parse_header(raw), memoryview(raw), 0)
+    count, frame = written(Form.BATCHES, stored)
+    assert count == len(records)
+    path.write_bytes(heading(Form.BATCHES, "flights", 1) + frame)
+    return str(path)
+
+
+def test_after_a_rejected_record_nothing_more_of_a_large_batch_is_sent(
+    godel: Command, outside: Client, tmp_path: Path
+) -> None:
+    outside.create("compacted", configs={"cleanup.policy": "compact"})
+    keys = [None, b"b", b"c", b"d"]
+    large = [NewRecord(key, bytes(BATCH_BYTES // 2), [], NOW_MS) for key in keys]
+    path = file_of(tmp_path / "flights.batches", *large)
+    result = godel("import", "compacted", path)
+    assert result.status == 1
+    assert "record 1 was rejected" in result.err
+    assert "--resume" not in result.err
+    assert outside.list_offset("compacted", -1).offset == 0
+
+
+def test_what_went_in_behind_a_rejected_record_is_told(
+    godel: Command, outside: Client, tmp_path: Path
+) -> None:
+    outside.create("small", configs={"max.message.bytes": 1000})
+    values = [b"a", bytes(2000), b"c"]
+    path = file_of(
+        tmp_path / "flights.batches", *(NewRecord(None, each, [], NOW_MS) for each in values)
+    )
+    result = godel("import", "small", path)
+    assert result.status == 1
+    assert "record 2 was rejected" in result.err
+    assert "--resume cannot go on from here" in result.err
+    assert godel("import", "small", path, "--resume").status == 1
 
 
 def test_a_file_that_is_not_there_has_a_status_of_its_own(godel: Command) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -17,6 +18,9 @@ from tests.wire import Client, batch
 pytestmark = pytest.mark.slow
 
 Start = Callable[..., Terminal]
+
+LINES = 80_000
+"""Of a file: enough that an import is still at it when Ctrl-C comes."""
 
 
 @pytest.fixture
@@ -157,20 +161,36 @@ def test_ctrl_c_in_a_benchmark_shows_what_there_is_and_deletes_the_topic(
     assert topics(outside) == ["flights"]
 
 
+def long_file(folder: Path) -> str:
+    path = folder / "flights.jsonl"
+    line = '{"topic": "flights", "partition": 0, "offset": %d, "value": "x"}\n'
+    path.write_text("".join(line % number for number in range(LINES)))
+    return str(path)
+
+
 def test_ctrl_c_in_an_import_leaves_something_to_go_on_with(
     start: Start, outside: Client, tmp_path: Path
 ) -> None:
-    path = tmp_path / "flights.jsonl"
-    line = '{"topic": "flights", "partition": 0, "offset": %d, "value": "x"}\n'
-    path.write_text("".join(line % number for number in range(20_000)))
-    terminal = start("import", "copy", str(path))
+    path = long_file(tmp_path)
+    terminal = start("import", "copy", path)
     terminal.until("importing copy")
     terminal.type(CTRL_C)
-    assert terminal.end() == 130
+    assert terminal.end() == 130, terminal.shown
     assert "--resume goes on from here" in terminal.shown
-    again = start("import", "copy", str(path), "--resume")
+    again = start("import", "copy", path, "--resume")
     assert again.end() == 0
-    assert outside.list_offset("copy", -1).offset == 20_000
+    assert outside.list_offset("copy", -1).offset == LINES
+
+
+def test_ctrl_c_in_an_import_behind_other_records_says_how_many_were_written(
+    start: Start, outside: Client, tmp_path: Path
+) -> None:
+    terminal = start("import", "copy", long_file(tmp_path), "--append")
+    terminal.until("importing copy")
+    terminal.type(CTRL_C)
+    assert terminal.end() == 130, terminal.shown
+    assert re.search(r"interrupted: at least [0-9,]+ records? written", terminal.shown)
+    assert "--resume" not in terminal.shown
 
 
 # -- pipes ----------------------------------------------------------------------------------------
