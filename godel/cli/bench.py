@@ -41,6 +41,9 @@ app = typer.Typer(no_args_is_help=True, help="Measure throughput and latency.")
 
 DEFAULT_RECORDS = 100_000
 DEFAULT_E2E_RECORDS, DEFAULT_E2E_RATE = 1_000, 100.0
+EMPTY_POLLS = 3
+"""After so many in a row nothing more will come. A single one may be of a quota, or of records that
+no reader sees."""
 MARK = Struct(">8sd")
 """At the start of a value: which run it is of, and when the record was due."""
 
@@ -249,14 +252,15 @@ async def measure_produce(
     producer = await opened(cluster, topic, plan)
     record = NewRecord(None, payload(cluster, plan.size))
     fitting = max((BATCH_BYTES - 1) // (plan.size + RECORD_OVERHEAD_BYTES), 1)
-    largest = min(plan.batch, fitting, BATCH_RECORDS - 1)  # a full batch would be sent by itself
+    # A full batch is sent by itself; one record may be as much.
+    largest = min(plan.batch, fitting, BATCH_RECORDS - 1)
     measurement.begin()
     while not plan.is_over(measurement, measurement.records):
         left = largest if plan.records is None else plan.records - measurement.records
         count = min(largest, left)
+        began_ms = cluster.clock.monotonic_ms()
         for _ in range(count):
             await producer.add(record)
-        began_ms = cluster.clock.monotonic_ms()
         await producer.flush()
         measurement.latencies.add(cluster.clock.monotonic_ms() - began_ms)
         stop_when_rejected(producer)
@@ -271,17 +275,21 @@ async def measure_consume(
     (found,) = await named_topics(cluster, [topic])
     there = await spans(cluster, found.indexes())
     reader = Reader(cluster, {each: span.start for each, span in there.items()})
-    total = sum(span.end - span.start for span in there.values())
+    empty_polls = 0
     measurement.begin()
-    while not plan.is_over(measurement, measurement.records) and measurement.records < total:
+    while not plan.is_over(measurement, measurement.records) and any(
+        reader.positions[each] < span.end for each, span in there.items()
+    ):
         began_ms = cluster.clock.monotonic_ms()
         batches = await reader.poll()
         for batch in batches:
             sizes = [len(each.key or b"") + len(each.value or b"") for each in batch.records()]
             measurement.count(len(sizes), sum(sizes))
-        if not batches:  # compaction has left gaps: nothing more will come
+        if batches:
+            measurement.latencies.add(cluster.clock.monotonic_ms() - began_ms)
+        empty_polls = 0 if batches else empty_polls + 1
+        if empty_polls == EMPTY_POLLS:
             return
-        measurement.latencies.add(cluster.clock.monotonic_ms() - began_ms)
 
 
 async def fill(cluster: Cluster, topic: str, plan: Plan) -> None:
