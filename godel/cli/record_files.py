@@ -104,7 +104,10 @@ def heading(form: Form, topic: str, partitions: int) -> bytes:
 
 
 def written(form: Form, batch: StoredBatch) -> tuple[int, bytes]:
-    """How many records of a batch count, and what is written of it."""
+    """How many records of a batch count, and what is written of it: of none, nothing.
+
+    Compaction leaves batches that reach beyond their last record, or have none at all.
+    """
     if form is Form.JSON:
         lines = [json_line(batch.partition, record) for record in batch.records()]
         return len(lines), b"".join(lines)
@@ -112,6 +115,8 @@ def written(form: Form, batch: StoredBatch) -> tuple[int, bytes]:
     count, first = batch.header.records_count, batch.header.base_offset
     if batch.first > first:  # the rest of a batch
         count, first = sum(1 for _ in batch.records()), batch.first
+    if not count:
+        return 0, b""
     return count, FRAME.pack(batch.partition.partition, first) + bytes(batch.batch)
 
 

@@ -94,6 +94,12 @@ def test_records_before_the_first_that_counts_are_left_out(tmp_path: Path) -> No
         assert [offset for entry in entries(path) for offset, _ in entry.records] == [2, 3]
 
 
+@FORMS
+def test_a_batch_with_no_record_that_counts_adds_nothing(form: Form) -> None:
+    """Compaction keeps the last offset of a batch whose last record it has removed."""
+    assert written(form, stored([NewRecord(b"k", b"v", [], 1)], base=4, first=5)) == (0, b"")
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
