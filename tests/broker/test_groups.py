@@ -118,6 +118,24 @@ def test_a_commit_is_answered_when_it_is_synced() -> None:
         assert committed(client) == {"t": 2}
 
 
+def test_write_caching_of_the_broker_is_that_of_commits_unless_their_topic_has_its_own() -> None:
+    disk = SlowDisk()
+    broker = Broker({"write.caching": True}, clock=ManualClock(), files=disk)
+    with broker, Client(broker) as client:
+        client.create("t")
+        find_coordinator(client)
+        disk.hold()
+        assert client.send(commit_request(1)).topics[0].partitions[0].error_code == 0
+        disk.let_all()
+        client.alter("__consumer_offsets", {"write.caching": False})
+        disk.hold()
+        client.post(commit_request(2))
+        assert disk.sync_has_begun()
+        assert client.is_silent()
+        disk.let_all()
+        assert client.take(OffsetCommitResponse).topics[0].partitions[0].error_code == 0
+
+
 def test_a_commit_that_is_not_synced_in_time_is_told_so() -> None:
     disk = SlowDisk()
     settings = {"write.caching": False, "offsets.commit.timeout.ms": 5000}
