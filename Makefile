@@ -135,12 +135,10 @@ compat-reference: $(VENV)/.compat
 bench-quick: $(VENV)/.compat
 	$(BIN)/python benchmarks/broker.py quick $(ARGS)
 
-BENCH_PARTS := quick sizes codecs latency fan_out reading connections growth
-
 .PHONY: bench
 bench: $(VENV)/.compat
-	for part in codec records storage connection; do $(BIN)/python benchmarks/$$part.py || exit 1; done
-	$(BIN)/python benchmarks/broker.py $(BENCH_PARTS) --rounds 3 $(ARGS)
+	for part in codec records storage connection metrics; do $(BIN)/python benchmarks/$$part.py || exit 1; done
+	$(BIN)/python benchmarks/broker.py all --rounds 3 $(ARGS)
 	$(BIN)/python benchmarks/report.py
 	$(BIN)/python benchmarks/compaction.py
 	$(BIN)/python benchmarks/restart.py

@@ -1,7 +1,4 @@
-"""Reading what is not in memory: 5 GiB from the disk, after what the page cache had was forgotten.
-
-Brokers that keep everything in memory are not asked.
-"""
+"""Reading what is not in memory: 5 GiB from the disk, once the page cache has forgotten them."""
 
 from __future__ import annotations
 
