@@ -16,7 +16,6 @@ from tests.deploy.tools import (
     copy_of_clone,
     installs,
     interpreter,
-    missing,
     need_module,
     need_script,
     run,
@@ -86,13 +85,18 @@ def test_metadata_is_complete(distributions: tuple[Path, Path]) -> None:
     assert "Typing :: Typed" in classifiers
 
 
+def test_there_is_a_python_to_try_it_on() -> None:
+    if not any(map(interpreter, SUPPORTED)):
+        pytest.fail(f"no Python {', '.join(SUPPORTED)} here", pytrace=False)
+
+
 @pytest.mark.parametrize("minor", SUPPORTED)
 def test_an_empty_environment_gets_both_commands(
     distributions: tuple[Path, Path], tmp_path: Path, minor: str
 ) -> None:
     python = interpreter(minor)
     if python is None:
-        missing(f"Python {minor}") if minor == SUPPORTED[0] else pytest.skip(f"no Python {minor}")
+        pytest.skip(f"no Python {minor} here")
     run(python, "-m", "venv", "--without-pip", tmp_path / "environment")
     programs = tmp_path / "environment" / "bin"
     pip = (sys.executable, "-m", "pip", "--quiet", "--python", programs / "python")
