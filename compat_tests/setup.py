@@ -39,8 +39,18 @@ SYSTEM = {
     "libzstd-dev": lambda: Path("/usr/include/zstd.h").exists(),
 }
 STEPS_AT_ONCE = 2
-NEEDS = {"cli": "java"}
-"""Suites that need what another one fetches: `godel` is held against Kafka's broker."""
+PAGES = {
+    "documentation/test_go.py": ("franz_go", "sarama", "kafka_go"),
+    "documentation/test_java.py": ("java",),
+    "documentation/test_javascript.py": ("kafkajs", "confluent_js"),
+    "documentation/test_rust.py": ("rdkafka_rust", "rskafka"),
+}
+NEEDS = {
+    "cli": ("java",),  # `godel` is held against Kafka's broker
+    "documentation": tuple(name for names in PAGES.values() for name in names),
+    **PAGES,
+}
+"""Suites that need what others fetch. The pages that are not here need the Python clients only."""
 
 
 class Missing(Exception):
@@ -118,7 +128,7 @@ def done(name: str, step: Callable[[], None]) -> None:
 
 
 def main() -> None:
-    names = [NEEDS.get(name, name) for name in sys.argv[1:]]
+    names = [needed for name in sys.argv[1:] for needed in NEEDS.get(name, (name,))]
     wanted = {
         name: step
         for name, step in steps().items()

@@ -10,7 +10,7 @@ from types import ModuleType
 from compat_tests import apache_kafka
 from compat_tests.brokers import godel_command
 from compat_tests.suites import SUITES, expected
-from compat_tests.suites.commands import CannotFetch
+from compat_tests.suites.commands import CANNOT_FETCH, CannotFetch
 from compat_tests.suites.results import Result, write_reference
 from compat_tests.suites.runner import failed, run_suite
 
@@ -31,7 +31,7 @@ def main() -> int:
             results = run(SUITES[name], arguments)
         except CannotFetch as error:
             print(f"{name} cannot be had: {error}", file=sys.stderr)
-            return 2
+            return CANNOT_FETCH
         seconds = time.monotonic() - began
         print(f"{name}: {expected.summary(results)} in {seconds:.0f} s")
         if arguments.only:

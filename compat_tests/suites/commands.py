@@ -12,6 +12,8 @@ from pathlib import Path
 from compat_tests import environments
 
 CACHE = Path(__file__).resolve().parents[2] / ".cache" / "suites"
+CANNOT_FETCH = 2
+"""What `python -m compat_tests.suites` ends with where a suite cannot be had."""
 
 
 class CannotFetch(Exception):
