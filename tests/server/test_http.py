@@ -10,12 +10,20 @@ from collections.abc import AsyncIterator
 import anyio
 import pytest
 import structlog
+from anyio.abc import SocketListener, SocketStream
 from structlog.testing import LogCapture
 
 from godel.broker.context import Endpoint
 from godel.clock import ManualClock
 from godel.metrics import Counter
-from godel.server.http import DEADLINE_MS, MAX_CONNECTIONS, MAX_HEAD_BYTES, HttpServer, Page
+from godel.server.http import (
+    ACCEPT_AGAIN_MS,
+    DEADLINE_MS,
+    MAX_CONNECTIONS,
+    MAX_HEAD_BYTES,
+    HttpServer,
+    Page,
+)
 from tests.server.harness import until
 
 pytestmark = pytest.mark.anyio
@@ -36,14 +44,27 @@ class Answering:
             log=structlog.wrap_logger(None, processors=[self.logged]),
         )
         self.endpoint = Endpoint("", 0)
+        self.may_answer = anyio.Event()
+        """For /wait."""
 
     async def answer(self, path: str) -> Page:
         if path == "/bug":
             raise RuntimeError("a bug")
+        if path == "/wait":
+            await self.may_answer.wait()
         return Page(200, path.encode())
 
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         return await asyncio.open_connection(self.endpoint.host, self.endpoint.port)
+
+    @property
+    def connections(self) -> int:
+        return len(self.server._connections)
+
+    @property
+    def asked(self) -> int:
+        """The connections whose request is there."""
+        return sum(self.server._connections.values())
 
     async def send(self, request: bytes) -> bytes:
         """All that comes back until the server closes."""
@@ -116,16 +137,16 @@ async def test_a_bug_ends_its_connection_and_is_counted(http: Answering) -> None
 async def test_a_peer_that_goes_away_is_no_bug(http: Answering) -> None:
     _, writer = await http.connect()
     writer.write(b"GET / HT")
-    await until(lambda: http.server._connections == 1)
+    await until(lambda: http.connections == 1)
     writer.transport.abort()
-    await until(lambda: http.server._connections == 0)
+    await until(lambda: http.connections == 0)
     assert http.bugs.value == 0
     assert not http.logged.entries
 
 
 async def test_a_peer_that_sends_nothing_is_cut_off(http: Answering) -> None:
     reader, writer = await http.connect()
-    await until(lambda: http.server._connections == 1)
+    await until(lambda: http.connections == 1)
     http.clock.advance(DEADLINE_MS)
     async with asyncio.timeout(PATIENCE_S):
         assert await reader.read() == b""
@@ -134,15 +155,64 @@ async def test_a_peer_that_sends_nothing_is_cut_off(http: Answering) -> None:
 
 async def test_the_number_of_connections_is_bounded(http: Answering) -> None:
     held = [await http.connect() for _ in range(MAX_CONNECTIONS)]
-    await until(lambda: http.server._connections == MAX_CONNECTIONS)
-    reader, writer = await http.connect()
-    async with asyncio.timeout(PATIENCE_S):
-        assert await reader.read() == b""
-    writer.close()
     for _, each in held:
+        each.write(b"GET /wait HTTP/1.1\r\nHost: h\r\n\r\n")
+    await until(lambda: http.asked == MAX_CONNECTIONS)
+    assert await http.send(b"") == b""
+    http.may_answer.set()
+    for reader, each in held:
+        assert b"200" in await reader.read()
         each.close()
-    await until(lambda: http.server._connections == 0)
+    await until(lambda: http.connections == 0)
     assert b"200" in await http.send(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+
+
+async def test_where_there_is_no_room_the_longest_silent_connection_makes_it(
+    http: Answering,
+) -> None:
+    asking, asker = await http.connect()
+    asker.write(b"GET /wait HTTP/1.1\r\nHost: h\r\n\r\n")
+    await until(lambda: http.asked == 1)
+    silent = []
+    for _ in range(MAX_CONNECTIONS - 1):
+        silent.append(await http.connect())
+        silent[-1][1].write(b"GET / HTTP/1.1\r\n")
+        await until(lambda: http.connections == 1 + len(silent))
+    assert b"200" in await http.send(b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n")
+    assert await silent[0][0].read() == b""
+    await until(lambda: http.connections == MAX_CONNECTIONS - 1)
+    for _, each in silent[1:]:
+        each.write(b"Host: h\r\n\r\n")
+    for reader, _ in silent[1:]:
+        assert b"200" in await reader.read()
+    http.may_answer.set()
+    assert b"200" in await asking.read()
+    for each in (asker, *(writer for _, writer in silent)):
+        each.close()
+
+
+async def test_it_goes_on_after_a_connection_could_not_be_accepted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    http = Answering()
+    http.endpoint = await http.server.bind("127.0.0.1", 0)
+    assert http.server._listener is not None
+    (listener,) = http.server._listener.listeners
+    assert isinstance(listener, SocketListener)
+    accept = listener.accept
+
+    async def exhausted() -> SocketStream:
+        monkeypatch.setattr(listener, "accept", accept)
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(listener, "accept", exhausted)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(http.server.serve)
+        await until(lambda: bool(http.logged.entries))
+        assert http.logged.entries[0]["event"] == "http_accept_failed"
+        http.clock.advance(ACCEPT_AGAIN_MS)
+        assert b"200" in await http.send(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+        tasks.cancel_scope.cancel()
 
 
 async def test_an_address_that_is_taken_is_refused(http: Answering) -> None:
