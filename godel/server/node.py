@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -37,7 +37,7 @@ from godel.metrics import Metrics
 from godel.server.dispatch import Dispatcher
 from godel.server.limits import Limits
 from godel.server.listener import Listener
-from godel.server.monitor import monitored
+from godel.server.monitor import Monitor, monitored
 from godel.server.reception import Reception
 from godel.storage.data_directories import DataDirectories
 from godel.storage.flusher import Flusher
@@ -89,7 +89,7 @@ async def running_node(config: BrokerConfig, given: Surroundings) -> AsyncIterat
 
     async with (
         minding_the_loop(metrics, given.log),
-        monitored(config, metrics, given.clock, given.log) as monitor,
+        watched(config, given, metrics) as monitor,
         running_broker(config, given, metrics) as broker,
         serving(config, broker, given) as node,
         anyio.create_task_group() as tasks,
@@ -103,6 +103,19 @@ async def running_node(config: BrokerConfig, given: Surroundings) -> AsyncIterat
         tasks.cancel_scope.cancel()
     for failure in failures:
         raise failure
+
+
+@asynccontextmanager
+async def watched(
+    config: BrokerConfig, given: Surroundings, metrics: Metrics
+) -> AsyncIterator[Monitor]:
+    """The monitor, before there is a broker to take the directories over."""
+    async with AsyncExitStack() as stack:
+        with given.directories.given_back_on_failure():
+            monitor = await stack.enter_async_context(
+                monitored(config, metrics, given.clock, given.log)
+            )
+        yield monitor
 
 
 @asynccontextmanager

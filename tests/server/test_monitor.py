@@ -10,11 +10,13 @@ import anyio
 import pytest
 import structlog
 
-from godel.clock import ManualClock
+from godel.clock import ManualClock, Randomness
 from godel.config.sources import from_flags, load
 from godel.metrics import Histogram, Metrics
 from godel.server.monitor import PROBE_MS, Monitor, monitored, watch_event_loop
+from godel.storage.data_directories import DataDirectories
 from godel.storage.faulty_files import FaultyFiles, Kind
+from godel.storage.memory_files import MemoryFiles
 from godel.testing import Broker
 from tests.wire import Client, batch
 
@@ -72,6 +74,19 @@ def test_a_port_that_is_taken_is_said_with_the_name_of_the_setting() -> None:
         taken = Broker({"metrics.listener": f"127.0.0.1:{port}"})
         with pytest.raises(OSError, match=f"metrics.listener: cannot listen on 127.0.0.1:{port}"):
             taken.start()
+
+
+def test_a_port_that_is_taken_leaves_the_data_directory_as_it_was() -> None:
+    files = MemoryFiles()
+    with Broker({"log.dirs": "data"}, files=files):
+        pass
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        address = f"127.0.0.1:{other.getsockname()[1]}"
+        with pytest.raises(OSError, match="cannot listen"):
+            Broker({"log.dirs": "data", "metrics.listener": address}, files=files).start()
+    clock, randomness = ManualClock(), Randomness(1)
+    again = DataDirectories.open(("data",), files=files, clock=clock, randomness=randomness)
+    assert again.was_clean
 
 
 def test_what_keeps_a_broker_from_starting_is_told_as_it_is() -> None:
