@@ -180,9 +180,9 @@ async def measure(node: Node, pipe: Pipe, rounds: int, seconds: float) -> None:
 
 async def measure_exposition(node: Node) -> None:
     clock = SystemClock()
-    await expose(node.broker.metrics, clock)
+    await expose(node.broker.metrics, clock, node.broker.log)
     began = time.perf_counter()
-    answer = await expose(node.broker.metrics, clock)
+    answer = await expose(node.broker.metrics, clock, node.broker.log)
     took_ms = (time.perf_counter() - began) * 1000
     print(f"an answer to Prometheus: {took_ms:.1f} ms, {len(answer)} bytes")
 

@@ -290,8 +290,8 @@ def metrics_page(families: Iterable[Declared]) -> str:
         "`process_resident_memory_bytes` and the other usual ones of a process.",
         table(("metric", "kind", "unit", "labels", "what"), rows),
         f"Histograms have the buckets {bounds} ms.",
-        "A metric has at most 10,000 series in an answer; one that has more, or that cannot be "
-        "read within two seconds, is named by `godel_metrics_series_left_out`.",
+        "A metric has at most 10,000 series in an answer; one that has more, cannot be read within "
+        "two seconds or cannot be read at all is named by `godel_metrics_series_left_out`.",
     )
 
 

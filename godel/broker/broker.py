@@ -157,6 +157,11 @@ class Broker:
             partition.open()
         return partition
 
+    def find_partition(self, topic: str, index: int) -> Partition | None:
+        """A partition that there is, with its log open or not."""
+        partitions = self._partitions.get(topic, ())
+        return partitions[index] if 0 <= index < len(partitions) else None
+
     def partition_by_id(self, topic_id: TopicId, index: int) -> Partition:
         """A partition by its topic's id; raises UNKNOWN_TOPIC_ID."""
         name = self.metadata.image.topic_names.get(topic_id)
@@ -253,9 +258,9 @@ class Broker:
         )
 
     def _go_offline(self, partition: TopicPartition, reason: str) -> None:
-        partitions = self._partitions.get(partition.topic, ())
-        if partition.partition < len(partitions):
-            partitions[partition.partition].go_offline()
+        found = self.find_partition(partition.topic, partition.partition)
+        if found is not None:
+            found.go_offline()
             self.log.error("partition_offline", partition=str(partition), reason=reason)
 
     def _moved(self, partition: TopicPartition, log: PartitionLog) -> None:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from godel import __version__
 from godel.broker.broker import Broker
 from godel.broker.partition import Partition
-from godel.errors import ApiError, StorageFailed
+from godel.errors import StorageFailed
 from godel.metrics import Row
 from godel.records.partition_log import LogDirectory
 
@@ -84,13 +84,21 @@ def group_offsets(broker: Broker) -> Iterator[Row]:
 def group_lag(broker: Broker) -> Iterator[Row]:
     """How far every group is behind the high watermark, where it has committed something.
 
-    Opens the log of a partition that nobody has touched since the start: a consumer that stands
-    still is the one to be told of.
+    Also in a partition that nobody has touched since the start: a consumer that stands still is the
+    one to be told of. No log is opened for it; where the end is not known without, there is no lag.
     """
     for group, topic, index, offset in broker.groups.committed_offsets():
-        with suppress(ApiError):
-            end = broker.partition(topic, index).high_watermark
+        partition = broker.find_partition(topic, index)
+        end = None if partition is None else visible_end(broker, partition)
+        if end is not None:
             yield (group, topic, str(index)), max(0, end - offset)
+
+
+def visible_end(broker: Broker, partition: Partition) -> int | None:
+    """The high watermark; that of a log that is not open will be its end. None: it is not known."""
+    if partition.opened_log is not None:
+        return partition.high_watermark
+    return broker.logs.known_end(partition.id)
 
 
 def labels(partition: Partition) -> tuple[str, str]:

@@ -92,7 +92,7 @@ class Metrics:
         times = "kafka_network_requestmetrics"
         self._times_reading(
             f"{times}_requestqueuetimems",
-            "How long a request that was read had to wait for its turn, behind one that waits.",
+            "How long a request that was read had to wait for its turn, behind another or a quota.",
             lambda stages: stages.queue,
         )
         self._times_reading(
@@ -255,7 +255,8 @@ class Metrics:
         )
         self.group_lag = self._reading(
             "kafka_consumergroup_lag",
-            "How many offsets that a group may read lie behind the one it has committed.",
+            "How many offsets that a group may read lie behind the one it has committed; only "
+            "where a partition's end is known without opening its log.",
             labels=of_group,
         )
 
@@ -275,7 +276,8 @@ class Metrics:
         )
         self.left_out = self._reading(
             "godel_metrics_series_left_out",
-            "1 for each metric that has more series than an answer may have, or is slow to read.",
+            "1 for each metric that has more series than an answer may have, is slow to read, or "
+            "cannot be read, which the log explains.",
             labels=("metric",),
         )
 

@@ -321,6 +321,10 @@ class LogStore(Protocol):
         """How much a partition holds, whether its log is open or not. Raises `StorageFailed`."""
         ...
 
+    def known_end(self, partition: TopicPartition) -> int | None:
+        """The end offset, where the log is not opened for it; None: it is not known."""
+        ...
+
     async def save_log_starts(self) -> None:
         """Return when no log start that was moved until now can come back after a power cut.
 

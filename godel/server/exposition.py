@@ -13,9 +13,10 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, cast
 
 import anyio
+from structlog.typing import FilteringBoundLogger
 
 from godel.clock import Clock
-from godel.metrics import TIME_BOUNDS_MS, Declared, Histogram, Metrics, Row
+from godel.metrics import TIME_BOUNDS_MS, AnyFamily, Declared, Histogram, Metrics, Row
 
 if TYPE_CHECKING:
     from prometheus_client import Metric
@@ -35,14 +36,19 @@ SLICE_MS = 2.0
 LINES_AT_ONCE = 100
 
 
-async def expose(metrics: Metrics, clock: Clock) -> bytes:
+async def expose(metrics: Metrics, clock: Clock, log: FilteringBoundLogger) -> bytes:
     """Everything there is; the metric that says what is missing comes last."""
     gathering = Gathering(clock)
     text = [process_text()]
     for family in metrics.families():
-        text += await gathering.text(family, family.rows())
+        try:
+            text += await gathering.text(family)
+        except Exception as error:  # a bug ends its metric, not the others
+            metrics.bugs.add()
+            log.error("metric_not_read", metric=family.name, exc_info=error)
+            gathering.left_out.add(family.name)
     if gathering.left_out:
-        missing = [((name,), 1) for name in gathering.left_out]
+        missing = [((name,), 1) for name in sorted(gathering.left_out)]
         text.append(text_of(metrics.left_out, missing, with_head=True))
     return b"".join(text)
 
@@ -54,17 +60,17 @@ class Gathering:
         self._now_ms = clock.monotonic_ms
         self._ends_ms = self._now_ms() + GATHERING_MS
         self._slice_ends_ms = self._now_ms() + SLICE_MS
-        self.left_out: list[str] = []
+        self.left_out: set[str] = set()
         """The metrics that were not read to their end."""
 
-    async def text(self, declared: Declared, rows: Iterable[Row]) -> list[bytes]:
+    async def text(self, declared: AnyFamily) -> list[bytes]:
         """One metric, in pieces; nothing where it has no series."""
         text: list[bytes] = []
         piece: list[Row] = []
         lines = 0
-        for count, row in enumerate(rows):
+        for count, row in enumerate(declared.rows()):
             if count >= MAX_SERIES or self._now_ms() >= self._ends_ms:
-                self.left_out.append(declared.name)
+                self.left_out.add(declared.name)
                 break
             piece.append(row)
             lines += len(row[1].counts) if isinstance(row[1], Histogram) else 1

@@ -31,19 +31,20 @@ PROBE_MS = 1_000.0
 class Monitor:
     """Answers the questions, about a broker once there is one."""
 
-    def __init__(self, metrics: Metrics, clock: Clock) -> None:
+    def __init__(self, metrics: Metrics, clock: Clock, log: FilteringBoundLogger) -> None:
         self.listens_on: Endpoint | None = None
         self.broker: Broker | None = None
         """Set when clients are let in."""
         self._metrics = metrics
         self._clock = clock
+        self._log = log
         self._exposing = anyio.Lock()
 
     async def answer(self, path: str) -> Page:
         match path:
             case "/metrics":
                 async with self._exposing:  # one at a time: it is work
-                    text = await expose(self._metrics, self._clock)
+                    text = await expose(self._metrics, self._clock, self._log)
                 return Page(200, text, CONTENT_TYPE)
             case "/healthz":
                 return text_page(200, "alive")
@@ -69,7 +70,7 @@ async def monitored(
     config: BrokerConfig, metrics: Metrics, clock: Clock, log: FilteringBoundLogger
 ) -> AsyncIterator[Monitor]:
     """Listen until the block ends, if the configuration says where. Raises OSError."""
-    monitor = Monitor(metrics, clock)
+    monitor = Monitor(metrics, clock, log)
     if not config.metrics_listener:
         yield monitor
         return

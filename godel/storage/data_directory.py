@@ -335,6 +335,12 @@ class DataDirectory:
             if partition in configs
         ]
 
+    def known_end(self, partition: TopicPartition) -> int | None:
+        """The end of a log that was not opened since the start; None: one has to open it."""
+        positions = self.positions
+        noted = positions.recovery_points if self.was_clean else positions.checked_ends
+        return noted.get(partition)
+
     # The end
 
     def close(

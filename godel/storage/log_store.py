@@ -428,6 +428,15 @@ class LocalLogStore:
         with self._watch.suspecting(directory):
             return batches_size(directory.files, directory.folder(partition))
 
+    def known_end(self, partition: TopicPartition) -> int | None:
+        """See `LogStore.known_end`."""
+        log = self._logs.get(partition)
+        if log is not None:
+            return log.end_offset
+        if partition in self._directories:
+            return self._directories.home(partition).known_end(partition)
+        return None if partition in self.offline else 0
+
     async def save_log_starts(self) -> None:
         """See `LogStore.save_log_starts`."""
         await self._checkpoints.save_log_starts()

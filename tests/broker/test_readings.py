@@ -8,6 +8,7 @@ from godel.protocol.messages.offset_commit import (
     OffsetCommitRequestPartition,
     OffsetCommitRequestTopic,
 )
+from godel.storage.faulty_files import FaultyFiles, Kind
 from godel.testing import Broker
 from tests.wire import Client, batch, fetch_request
 
@@ -26,6 +27,10 @@ def commit(client: Client, group: str, topic: str, offset: int) -> None:
     )
     (answer,) = client.send(request).topics
     assert answer.partitions[0].error_code == 0
+
+
+def is_open(broker: Broker, topic: str) -> bool:
+    return topic in {each.topic for each in broker.run(lambda node: node.broker.high_watermarks())}
 
 
 def test_what_goes_in_and_out_is_counted_by_topic() -> None:
@@ -78,6 +83,28 @@ def test_a_group_that_stands_still_has_lag_after_a_restart() -> None:
         client.send(FindCoordinatorRequest(coordinator_keys=["g"]))
         lag = "kafka_consumergroup_lag{consumergroup=g,topic=t,partition=0}"
         assert read(broker)[lag] == 3
+        assert not is_open(broker, "t"), "nobody needed the log for that"
+
+
+def test_a_log_that_has_to_be_checked_yet_has_no_lag() -> None:
+    broker = Broker({**ONE_SHARD, "write.caching": False}, files=FaultyFiles())
+    with broker, Client(broker) as client:
+        for topic in ("bad", "good"):
+            client.create(topic)
+            client.produce(topic, batch("a"))
+        broker.crash()
+    disk = broker._files
+    assert isinstance(disk, FaultyFiles)
+    disk.fail(lambda operation: operation.kind is Kind.READ and "bad-0/" in operation.path)
+    with broker, Client(broker) as client:
+        for topic in ("bad", "good"):
+            commit(client, "g", topic, 0)
+        found = read(broker)
+        assert found["kafka_consumergroup_lag{consumergroup=g,topic=good,partition=0}"] == 1
+        assert "kafka_consumergroup_lag{consumergroup=g,topic=bad,partition=0}" not in found
+        disk.faults = None
+        read(broker)
+        assert not is_open(broker, "bad")
 
 
 def test_an_offset_beyond_the_end_is_no_negative_lag_and_a_topic_that_is_gone_none() -> None:

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 
 import anyio
 import pytest
+import structlog
 from prometheus_client.parser import text_string_to_metric_families
+from structlog.testing import capture_logs
 
 from godel.clock import Clock, ManualClock
 from godel.metrics import TIME_BOUNDS_MS, Metrics, Row
@@ -21,7 +23,7 @@ async def samples(
     metrics: Metrics, clock: Clock | None = None
 ) -> dict[tuple[str, frozenset[str]], float]:
     """Every value by name and label values, as Prometheus' own parser reads them."""
-    text = await expose(metrics, clock or ManualClock())
+    text = await expose(metrics, clock or ManualClock(), structlog.get_logger())
     return {
         (sample.name, frozenset(sample.labels.values())): sample.value
         for family in text_string_to_metric_families(text.decode())
@@ -67,7 +69,7 @@ async def test_a_metric_that_is_written_in_pieces_has_one_head(
     metrics.bytes_in.rows = lambda: (((f"t{index}",), index) for index in range(25))
     for api in ("Fetch", "Metadata", "Produce"):
         metrics.stages(api).prompt(0.1)
-    text = (await expose(metrics, ManualClock())).decode()
+    text = (await expose(metrics, ManualClock(), structlog.get_logger())).decode()
     for name in ("brokertopicmetrics_bytesin_total", "requestmetrics_localtimems"):
         assert len(re.findall(f"# TYPE kafka_[a-z]+_{name} ", text)) == 1
     found = await samples(metrics)
@@ -96,7 +98,7 @@ async def test_others_have_their_turn_while_metrics_are_read() -> None:
     metrics.bytes_in.rows = slow
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(take_turns)
-        await expose(metrics, clock)
+        await expose(metrics, clock, structlog.get_logger())
         tasks.cancel_scope.cancel()
     assert turns >= 10
 
@@ -128,3 +130,26 @@ async def test_what_takes_too_long_to_read_is_left_out() -> None:
     names = [(name, labels) for name, labels in await samples(metrics, clock)]
     assert sum(name == "kafka_consumergroup_lag" for name, _ in names) == 9
     assert ("godel_metrics_series_left_out", frozenset({"kafka_consumergroup_lag"})) in names
+
+
+async def test_a_metric_that_cannot_be_read_takes_no_other_away() -> None:
+    def broken() -> Iterator[Row]:
+        yield ("t",), 1
+        raise RuntimeError("a bug")
+
+    metrics = Metrics()
+    metrics.bytes_in.rows = broken
+    metrics.topic_count.rows = lambda: 1 / 0  # type: ignore[assignment,return-value]  # a bug
+    metrics.group_lag.rows = lambda: iter([(("g", "t", "0"), 3)])
+    with capture_logs() as logged:
+        found = await samples(metrics)
+    assert found["kafka_consumergroup_lag", frozenset({"g", "t", "0"})] == 3
+    unread = {
+        "kafka_server_brokertopicmetrics_bytesin_total",
+        "kafka_controller_kafkacontroller_globaltopiccount",
+    }
+    left_out = {label for name, label in found if name == "godel_metrics_series_left_out"}
+    assert left_out == {frozenset({name}) for name in unread}
+    assert not unread & {name for name, _ in found}
+    assert metrics.bugs.value == 2
+    assert {entry["metric"] for entry in logged} == unread

@@ -109,7 +109,7 @@ async def test_a_broker_that_starts_or_stops_is_alive_but_not_ready() -> None:
 
 def test_a_broker_that_stops_is_not_ready() -> None:
     with Broker() as broker:
-        monitor = Monitor(Metrics(), ManualClock())
+        monitor = Monitor(Metrics(), ManualClock(), structlog.get_logger())
         monitor.broker = broker.node.broker
         assert monitor.reason_not_ready() == ""
         broker.run(lambda node: node.broker.stop_waiting())

@@ -114,6 +114,28 @@ async def test_a_partition_has_a_size_whether_it_is_open_or_not() -> None:
     assert open_store(files).size_bytes(PARTITION) == log.size_bytes
 
 
+async def test_the_end_of_a_log_that_is_not_open_is_known_unless_it_is_to_be_checked() -> None:
+    files, config = FaultyFiles(), topic_config(BrokerConfig(), {})
+    store = open_store(files)
+    assert store.known_end(PARTITION) == 0
+    log = store.open(PARTITION, TOPIC_ID, config)
+    append_values(log, 3)
+    assert store.known_end(PARTITION) == 3
+    await store.close({})
+    store = open_store(files)
+    assert store.known_end(PARTITION) == 3
+    store = open_store(files.after_crash())
+    assert store.known_end(PARTITION) is None
+    await store.recover({PARTITION: config}, threads=1)
+    assert store.known_end(PARTITION) == 3
+
+
+async def test_the_end_of_a_log_that_is_offline_is_not_known() -> None:
+    store = open_store(MemoryFiles())
+    store._directories.strand(PARTITION, "its directory has failed")
+    assert store.known_end(PARTITION) is None
+
+
 async def test_where_the_logs_are() -> None:
     files = FaultyFiles()
     store = open_store(files)
