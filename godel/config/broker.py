@@ -63,7 +63,8 @@ class BrokerConfig(LogDefaults, AbsentFeatures):
     slow_request_log_ms: int = setting(
         "slow.request.log.ms",
         1000,
-        "Log a request that took longer, but for what its client asked to wait; -1: none.",
+        "Log a request that took longer. Its wait behind an earlier request or a quota counts, "
+        "what its client asked to wait does not. -1: none.",
         minimum=-1,
         dynamic=True,
     )

@@ -241,8 +241,9 @@ class Dispatcher:
     def _answered_at_once(self, route: Route, context: RequestContext, frame_bytes: int) -> None:
         """Count how long a request took that did not wait. It runs for each: keep it cheap.
 
-        Of requests that were read together, the next one arrives when this one is answered: as in
-        Kafka, which takes it from the socket only then.
+        Of requests that were read and taken together, the next one arrives when this one is
+        answered: as in Kafka, which takes it from the socket only then. One that was kept, because
+        it could not be taken when it was read, has waited in the queue since then.
         """
         arrived_s, began_s = context.arrived_s, context.began_s
         ended_s = context.arrived_s = context.began_s = self._now_s()
