@@ -16,7 +16,7 @@ from godel.cli.exits import Refused, Status
 from godel.cli.output import say, show_value, size, warn
 from godel.cli.produce import records
 from godel.cli.progress import Progress, progress
-from godel.cli.record_files import Form, Survey, heading, survey, written
+from godel.cli.record_files import Form, Survey, heading, is_beginning, survey, written
 from godel.cli.session import Session, command
 from godel.client.cluster import Cluster
 from godel.client.fetching import Reader
@@ -99,10 +99,16 @@ def beginning(path: Path, topic: str, form: Form, *, resume: bool, shown: Progre
         )
     found = survey(path, shown)
     if found.topic is None:
+        if found.is_cut and not is_beginning(path, form):
+            raise Refused(f"{path} is no export", hint="export to a new file")
         return Survey(form)
     if (found.topic, found.form) != (topic, form):
         raise Refused(f"{path} has {found.topic} as {found.form}, not {topic} as {form}")
     return found
+
+
+def warn_of_deleted(where: TopicPartition, before: int, after: int) -> None:
+    warn(f"{where}: the offsets {before} to {after - 1} were deleted meanwhile")
 
 
 @contextmanager
@@ -145,7 +151,7 @@ class Export:
         for where, span in there.items():
             position = before.positions.get(where.partition, span.start)
             if position < span.start:
-                warn(f"{where}: the offsets {position} to {span.start - 1} were deleted meanwhile")
+                warn_of_deleted(where, position, span.start)
             start = max(position, span.start)
             if start > span.end:
                 raise Refused(
@@ -155,7 +161,7 @@ class Export:
             if start < span.end:
                 starts[where], ends[where] = start, span.end
         self._shown.expect(sum(ends[each] - starts[each] for each in ends))
-        await self._read(Reader(cluster, starts, committed_only=True), ends)
+        await self._read(Reader(cluster, starts, committed_only=True, moved=warn_of_deleted), ends)
 
     async def _read(self, reader: Reader, ends: dict[TopicPartition, int]) -> None:
         """Up to the ends, or to where nothing follows any more, as after compaction."""

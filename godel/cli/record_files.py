@@ -141,6 +141,14 @@ def survey(path: Path, shown: Progress) -> Survey:
     return found
 
 
+def is_beginning(path: Path, form: Form) -> bool:
+    """Whether a file without a whole entry can have been cut off while it was written."""
+    expected = MAGIC if form is Form.BATCHES else b'{"topic": '
+    with path.open("rb") as file:
+        head = file.read(len(expected))
+    return expected.startswith(head)
+
+
 def entries(path: Path) -> Iterator[Entry]:
     """The entries of a file that was surveyed."""
     with path.open("rb") as file:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import anyio
 
 from godel.client.cluster import Cluster, error_code
+from godel.client.connection import ConnectionFailed
 from godel.client.offsets import spans
 from godel.client.topics import by_topic
 from godel.errors import ApiError, CorruptBatch, ErrorCode
@@ -111,7 +112,12 @@ class Reader:
             for topic in answer.responses:
                 for data in topic.partitions:
                     where = TopicPartition(topic.topic, data.partition_index)
-                    batches += await self._taken(where, data)
+                    try:
+                        batches += await self._taken(where, data)
+                    except (ApiError, ConnectionFailed) as error:
+                        failures.append(
+                            error
+                        )  # what the others gave is taken: it will not come again
         if failures and not batches:
             raise failures[0]
         return batches
@@ -145,12 +151,16 @@ class Reader:
         )
         connection = await self._cluster.node(leader, LANE)
         timeout_ms = self._max_wait_ms + max(PATIENCE_MS, self._cluster.timeout_ms)
-        answer = await connection.send(
-            request, FetchResponse, timeout_ms=timeout_ms, at_most=NAMED_TOPICS
-        )
-        if answer.error_code:
-            raise ApiError(error_code(answer.error_code))
-        return answer
+        while True:
+            answer = await connection.send(
+                request, FetchResponse, timeout_ms=timeout_ms, at_most=NAMED_TOPICS
+            )
+            if answer.error_code:
+                raise ApiError(error_code(answer.error_code))
+            if answer.responses or not answer.throttle_time_ms:
+                return answer
+            # Kafka gives nothing at all above a quota: that is not the end of a partition.
+            await self._cluster.clock.sleep(answer.throttle_time_ms)
 
     async def _taken(self, where: TopicPartition, data: PartitionData) -> list[StoredBatch]:
         code = error_code(data.error_code)

@@ -50,6 +50,17 @@ def test_an_export_that_was_cut_off_anywhere_is_completed(
         assert sorted_entries(path.read_bytes()) == sorted_entries(whole)
 
 
+@FILES
+def test_a_file_that_is_no_export_stays_as_it_is(
+    godel: Command, outside: Client, tmp_path: Path, name: str
+) -> None:
+    path = tmp_path / name
+    path.write_text("notes without a line's end")
+    result = godel("export", "flights", str(path), "--resume")
+    assert (result.status, "is no export" in result.err) == (1, True)
+    assert path.read_text() == "notes without a line's end"
+
+
 def sorted_entries(raw: bytes) -> list[bytes]:
     """The order of partitions may be another one; lines and same-sized batches can be sorted."""
     if not raw.startswith(b"godel"):

@@ -52,6 +52,24 @@ async def test_an_offset_that_is_gone_moves_to_the_nearest(
 
 
 @pytest.mark.anyio
+async def test_what_the_others_give_is_not_lost_with_a_partition_that_fails(
+    cluster: Cluster, outside: Client
+) -> None:
+    outside.create("flights")
+    outside.create("gone")
+    reader = Reader(cluster, {TopicPartition("gone", 0): 0, FIRST: 0}, max_wait_ms=0)
+    assert await reader.poll() == []
+    outside.delete("gone")
+    outside.produce("flights", batch("a"))
+    for _each_once_in_front in range(2):
+        if found := values(await reader.poll()):
+            break
+    assert found == ["a"]
+    with pytest.raises(ApiError):
+        await reader.poll()
+
+
+@pytest.mark.anyio
 async def test_a_topic_that_does_not_exist_is_an_error(cluster: Cluster) -> None:
     with pytest.raises(ApiError):
         await Reader(cluster, {FIRST: 0}, max_wait_ms=0).poll()
