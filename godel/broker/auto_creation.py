@@ -10,7 +10,7 @@ is under way at a time than one CreateTopics may create.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from structlog.typing import FilteringBoundLogger
 
@@ -34,11 +34,12 @@ class AutoCreation:
         self._linger_ms = linger_ms
         self._clock = clock
         self._log = log
-        self._lingering: set[str] = set()
+        self._lingering: dict[str, Sequence[str]] = {}
+        """Each name to all that were asked for with it: an old timer begins no newer wish."""
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._closed = False
 
-    def ask_for(self, names: Iterable[str], *, partitions: int) -> set[asyncio.Task[None]]:
+    def ask_for(self, names: Sequence[str], *, partitions: int) -> set[asyncio.Task[None]]:
         """Let what is new linger and begin what lingers; returns what was under way before.
 
         `partitions`: how many each of the topics will have.
@@ -58,9 +59,9 @@ class AutoCreation:
                 reason=f"more than {MAX_PARTITIONS_PER_REQUEST} partitions at a time",
             )
             return earlier
-        lingering.update(new)
+        lingering.update(dict.fromkeys(new, new))
         if self._linger_ms:
-            self._clock.call_later(self._linger_ms, lambda: self._begin(new))
+            self._clock.call_later(self._linger_ms, lambda: self._is_due(new))
         else:
             self._begin(new)
         return earlier
@@ -72,11 +73,15 @@ class AutoCreation:
         for task in set(self._under_way.values()):
             task.cancel()
 
+    def _is_due(self, wish: Sequence[str]) -> None:
+        self._begin([name for name in wish if self._lingering.get(name) is wish])
+
     def _begin(self, names: Sequence[str]) -> None:
         """Create those of the names that linger."""
         ripe = [name for name in names if name in self._lingering]
         if ripe:
-            self._lingering.difference_update(ripe)
+            for name in ripe:
+                del self._lingering[name]
             task = asyncio.create_task(self._create_all(ripe), name="auto-creation")
             self._under_way.update(dict.fromkeys(ripe, task))
 

@@ -2,7 +2,8 @@
 
 Where our default differs, the sentence says so. `effect=False`: kept and shown because Kafka's
 tools expect it. `dynamic` follows Kafka's list (KIP-226). Not Kafka's: `write.caching` (Redpanda's
-name and meaning), `log.read.verify`, `metrics.listener` and `slow.request.log.ms`.
+name and meaning), `log.read.verify`, `metrics.listener`, `slow.request.log.ms` and
+`auto.create.topics.linger.ms`.
 """
 
 from __future__ import annotations

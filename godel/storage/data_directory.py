@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import errno
 import functools
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from godel.clock import Clock, Randomness
@@ -361,10 +361,7 @@ class DataDirectory:
                 is_clean = False
         try:
             self.positions.note(logs, high_watermarks)
-            for partition in tuple(self.positions.unsynced()):
-                if partition not in logs:
-                    sync_segments(self.files, self.folder(partition))
-                    self.positions.note_synced(partition)
+            is_clean = self._sync_unopened(logs) and is_clean
             self.positions.write().result()
             if is_clean:
                 marker = join(self.path, layout.CLEAN_SHUTDOWN)
@@ -373,6 +370,18 @@ class DataDirectory:
             is_clean = False
         self.release()
         return is_clean
+
+    def _sync_unopened(self, logs: Container[TopicPartition]) -> bool:
+        """Sync what recovery found of cached logs that were not opened; False: not all."""
+        is_whole = True
+        for partition in tuple(self.positions.unsynced()):
+            if partition not in logs:
+                try:
+                    sync_segments(self.files, self.folder(partition))
+                    self.positions.note_synced(partition)
+                except OSError:
+                    is_whole = False
+        return is_whole
 
     def describe(self) -> LogDirectory:
         """As clients are told of it."""

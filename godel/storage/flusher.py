@@ -3,7 +3,7 @@
 A log that has something to sync asks; the round that starts on the loop's next turn takes every log
 that has asked until then, syncs each file once in a worker thread (one hop per round), and reports
 back on the loop. What is asked for meanwhile goes into the next round. Files in memory are synced
-on the spot. The only asyncio of `storage/`.
+on the spot.
 """
 
 from __future__ import annotations

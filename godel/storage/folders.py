@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import dataclass, field
 
 from godel.storage import layout
@@ -78,7 +79,6 @@ def sync_segments(files: Files, folder: str) -> None:
     """Have all files of a partition's segments on disk. Raises OSError."""
     for name in files.list_files(folder):
         if layout.parse_segment_file(name) is not None:
-            file = files.open(join(folder, name))
-            file.sync()
-            file.close()
+            with closing(files.open(join(folder, name))) as file:
+                file.sync()
     files.sync_folder(folder)

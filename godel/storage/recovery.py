@@ -235,7 +235,7 @@ def _recover(
     rebuilding = Rebuilding(segments, snapshots)
     for number, segment in enumerate(segments):
         is_last = number == len(segments) - 1
-        if not is_last and segment.next_offset <= checked_from:
+        if not is_last and segment.next_offset < checked_from:
             next_offset = segment.next_offset
             continue
         if segment.base_offset < next_offset:

@@ -9,7 +9,7 @@ how far it is.
 from __future__ import annotations
 
 import asyncio
-from bisect import bisect_right
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -215,7 +215,7 @@ def bytes_to_check(files: Files, log: UncleanLog) -> int | None:
     names = set(files.list_files(log.folder)) - SIDECARS
     found = [one for name in names if (one := layout.parse_segment_file(name)) is not None]
     bases = sorted(one.base_offset for one in found if one.suffix == layout.LOG)
-    first = max(bisect_right(bases, log.recovery_point) - 1, 0)
+    first = max(bisect_left(bases, log.recovery_point) - 1, 0)
     sizes = [
         files.size(join(log.folder, layout.segment_file(base, layout.LOG)))
         for base in bases[first:]

@@ -6,7 +6,7 @@ topics needs a broker that has started.
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import closing, suppress
 
 from godel.storage import layout
 from godel.storage.files import Files, join
@@ -31,7 +31,7 @@ def keep_reserve(files: Files, folder: str) -> None:
     with suppress(OSError):
         is_there = files.exists(path) and files.size(path) == RESERVE_BYTES
         if not is_there and files.space(folder).usable_bytes >= PLENTY_BYTES:
-            file = files.open(path, 0)
-            file.truncate(0)
-            file.append((bytes(RESERVE_BYTES),), RESERVE_BYTES)
-            file.close()
+            with closing(files.open(path, 0)) as file:
+                file.truncate(0)
+                file.append((bytes(RESERVE_BYTES),), RESERVE_BYTES)
+                file.sync()

@@ -162,7 +162,7 @@ class SegmentIndexes:
         """
         offsets, times = self._open(is_new=False)
         count = offsets.count_up_to(offset - 1 - self._base_offset)
-        if not count or not offsets.is_rising() or not times.is_rising():
+        if not (count and len(times) and offsets.is_rising() and times.is_rising()):
             self.start()
             return 0
         relative_offset, position = offsets.entry(count - 1)

@@ -95,6 +95,26 @@ def test_who_asks_again_within_that_moment_learns_nothing_and_ends_it() -> None:
     asyncio.run(story())
 
 
+def test_a_topic_that_was_made_and_deleted_meanwhile_takes_its_moment_again() -> None:
+    async def story() -> None:
+        creations = Creations(linger_ms=50)
+        creations.allowed.set()
+        creations.ask_for("a")
+        creations.ask_for("a")
+        await asyncio.sleep(0)
+        assert creations.made == ["a"]
+        creations.clock.advance(40)
+        creations.ask_for("a")
+        creations.clock.advance(10)
+        await asyncio.sleep(0)
+        assert creations.made == ["a"], "the first wish's time is not that of the second"
+        creations.clock.advance(40)
+        await asyncio.sleep(0)
+        assert creations.made == ["a", "a"]
+
+    asyncio.run(story())
+
+
 def test_no_more_is_under_way_than_one_request_may_create() -> None:
     async def story() -> None:
         creations = Creations()

@@ -122,6 +122,18 @@ def test_segments_below_the_recovery_point_are_not_read() -> None:
     assert log.recovery_report.checked_bytes < 3 * log.segments[1].size_bytes + 1500
 
 
+def test_a_segment_that_ends_where_the_recovery_point_is_gets_its_indexes_anew() -> None:
+    """The point was written before the segment was closed: its indexes were not synced then."""
+    files, log = written(30)
+    closed = log.segments[1]
+    largest = closed.largest_timestamp
+    log.close()
+    damage(files, closed.path(".timeindex"), bytearray.clear)
+    again = open_log(files, recovery_point=closed.next_offset)
+    assert again.segments[1].largest_timestamp == largest
+    assert files.size(closed.path(".timeindex")) > 0
+
+
 def test_recovery_goes_on_from_the_index_that_a_checkpoint_wrote() -> None:
     files, log = written(40, segment_bytes=1 << 20)
     point = log.checkpoint() or log.end_offset
