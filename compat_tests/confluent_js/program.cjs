@@ -14,6 +14,7 @@ const {
 const { AdminClient, HighLevelProducer, KafkaConsumer, KafkaJS } = rdkafka
 const OFFSET_OUT_OF_RANGE = 1
 const AUTO_OFFSET_RESET = -140
+const UNKNOWN_TOPIC = -188
 const LOST = [22, 25, 27] // another generation, an unknown member, a rebalance
 const STATES = ['Unknown', 'PreparingRebalance', 'CompletingRebalance', 'Stable', 'Dead', 'Empty']
 const QUIET = { logLevel: KafkaJS.logLevel.NOTHING }
@@ -69,6 +70,40 @@ function operations (bootstrap) {
     }
   }
 
+  const produce = async ({ topic, records, partition, codec, idempotent }) => {
+    const producer = new HighLevelProducer({
+      'bootstrap.servers': bootstrap,
+      acks: -1,
+      'compression.type': codec,
+      'enable.idempotence': idempotent,
+      'message.max.bytes': 8 << 20,
+      'linger.ms': 5,
+      dr_cb: true
+    })
+    await connected(producer)
+    const landed = new Array(records.length)
+    let missing = records.length
+    try {
+      await new Promise((resolve, reject) => {
+        producer.setPollInterval(5)
+        producer.on('delivery-report', (error, report) => {
+          if (error) return reject(error)
+          landed[report.opaque] = [report.partition, report.offset]
+          if (--missing === 0) resolve()
+        })
+        const send = rdkafka.Producer.prototype.produce.bind(producer)
+        for (const [number, record] of records.entries()) {
+          const [value, key] = [unpacked(record.value), unpacked(record.key)]
+          const headers = record.headers.map(header => ({ [header.key]: unpacked(header.value) }))
+          send(topic, partition ?? -1, value, key, record.timestamp_ms, number, headers)
+        }
+      })
+    } finally {
+      await disconnected(producer)
+    }
+    return landed
+  }
+
   const all = {
     create_topic: ({ topic, partitions, replication_factor: replicas, configs }) =>
       withOldAdmin(admin =>
@@ -95,39 +130,12 @@ function operations (bootstrap) {
         return Object.fromEntries(found.map(topic => [topic.name, topic.partitions.length]))
       }),
 
-    produce: async ({ topic, records, partition, codec, idempotent }) => {
-      const producer = new HighLevelProducer({
-        'bootstrap.servers': bootstrap,
-        acks: -1,
-        'compression.type': codec,
-        'enable.idempotence': idempotent,
-        'message.max.bytes': 8 << 20,
-        'linger.ms': 5,
-        dr_cb: true
-      })
-      await connected(producer)
-      const landed = new Array(records.length)
-      let missing = records.length
-      try {
-        await new Promise((resolve, reject) => {
-          producer.setPollInterval(5)
-          producer.on('delivery-report', (error, report) => {
-            if (error) return reject(error)
-            landed[report.opaque] = [report.partition, report.offset]
-            if (--missing === 0) resolve()
-          })
-          const send = rdkafka.Producer.prototype.produce.bind(producer)
-          for (const [number, record] of records.entries()) {
-            const [value, key] = [unpacked(record.value), unpacked(record.key)]
-            const headers = record.headers.map(header => ({ [header.key]: unpacked(header.value) }))
-            send(topic, partition ?? -1, value, key, record.timestamp_ms, number, headers)
-          }
-        })
-      } finally {
-        await disconnected(producer)
-      }
-      return landed
-    },
+    produce: request => produce(request).catch(error => {
+      // librdkafka may hear of the topic before it takes the record: then it says only that there is
+      // none. Another producer tells the broker's reason.
+      if (error.code !== UNKNOWN_TOPIC) throw error
+      return produce(request)
+    }),
 
     consume: ({ topic, count, partition, at }) =>
       withConsumer('not-used', async consumer => {

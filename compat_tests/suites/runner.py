@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -60,11 +61,12 @@ def try_again(
 ) -> None:
     """The doubtful ones once more; where a file has many of them, it runs only once."""
     waiting = dict.fromkeys(names)
+    numbers = itertools.count(1)  # long names may begin alike
     while waiting:
         name = next(iter(waiting))
         del waiting[name]
         print(f"once more: {name}")
-        again = folder / name.replace("/", "_")[:100]
+        again = folder / str(next(numbers))
         again.mkdir(parents=True)
         for result in told(suite, broker, again, name):
             if result.name == name or result.name in waiting:
