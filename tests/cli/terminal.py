@@ -17,9 +17,11 @@ PATIENCE_S = 20.0
 COLUMNS = 100
 CTRL_C, CTRL_D = "\x03", "\x04"
 
-# The child makes the terminal its controlling one, so that Ctrl-C comes from it as a signal.
+# The child makes the terminal its controlling one, so that Ctrl-C comes from it as a signal, and
+# listens to that: what a shell runs in the background ignores it, and so would its children.
 PROGRAM = """
-import fcntl, sys, termios
+import fcntl, signal, sys, termios
+signal.signal(signal.SIGINT, signal.default_int_handler)
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 from godel.cli.main import entry
 entry()
