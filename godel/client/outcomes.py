@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 from godel.client.cluster import error_code
 from godel.errors import ApiError
+
+
+class Named(Protocol):
+    """What is answered for one of several things."""
+
+    @property
+    def name(self) -> str | None: ...
+
+
+AnyNamed = TypeVar("AnyNamed", bound=Named)
+
+
+def as_asked(results: Iterable[AnyNamed], names: Iterable[str]) -> list[AnyNamed]:
+    """In the order of the question: Kafka answers in that of a hash table."""
+    order = {name: number for number, name in enumerate(names)}
+    return sorted(results, key=lambda each: order.get(each.name or "", len(order)))
 
 
 class NotFound(Exception):

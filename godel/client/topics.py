@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from godel.client.cluster import Cluster, check, error_code
-from godel.client.outcomes import NotFound, Outcome
+from godel.client.outcomes import NotFound, Outcome, as_asked
 from godel.errors import ApiError, ErrorCode
 from godel.protocol.messages.create_partitions import (
     CreatePartitionsRequest,
@@ -123,7 +123,8 @@ async def create_topics(
     )
     answer = await cluster.ask_controller(request, CreateTopicsResponse)
     made = [
-        (each, Outcome.of(each.name, each.error_code, each.error_message)) for each in answer.topics
+        (each, Outcome.of(each.name, each.error_code, each.error_message))
+        for each in as_asked(answer.topics, names)
     ]
     if not dry_run:
         for each, outcome in made:
@@ -159,7 +160,7 @@ async def delete_topics(cluster: Cluster, names: Sequence[str]) -> list[Outcome]
     answer = await cluster.ask_controller(request, DeleteTopicsResponse)
     return [
         Outcome.of(each.name or "", each.error_code, each.error_message)
-        for each in answer.responses
+        for each in as_asked(answer.responses, names)
     ]
 
 
@@ -176,7 +177,10 @@ async def create_partitions(
         validate_only=dry_run,
     )
     answer = await cluster.ask_controller(request, CreatePartitionsResponse)
-    return [Outcome.of(each.name, each.error_code, each.error_message) for each in answer.results]
+    return [
+        Outcome.of(each.name, each.error_code, each.error_message)
+        for each in as_asked(answer.results, counts)
+    ]
 
 
 async def delete_records(

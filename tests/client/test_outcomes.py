@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from godel.client.outcomes import NotFound, Outcome
+from godel.client.outcomes import NotFound, Outcome, as_asked
 from godel.errors import ErrorCode
 
 
@@ -11,6 +11,11 @@ def test_an_outcome_has_an_error_or_none() -> None:
     failed = Outcome.of("flights", 36, "it exists").error
     assert failed is not None
     assert (failed.code, failed.message) == (ErrorCode.TOPIC_ALREADY_EXISTS, "it exists")
+
+
+def test_outcomes_come_in_the_order_of_the_question() -> None:
+    answered = [Outcome.of(name, 0) for name in ("b", "other", "a")]
+    assert [each.name for each in as_asked(answered, ["a", "b"])] == ["a", "b", "other"]
 
 
 def test_what_is_not_found_is_named() -> None:
