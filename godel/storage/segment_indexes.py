@@ -158,11 +158,13 @@ class SegmentIndexes:
     def resume(self, offset: int) -> int:
         """Keep what the index files say up to a batch that ends below `offset`, if that is sound.
 
-        Returns the position of that batch, where indexing goes on; 0: begin anew.
+        The time index had that batch's timestamp, or a larger one, when the offset index got it:
+        one without has lost its end in a power cut. Returns the position of the batch, where
+        indexing goes on; 0: begin anew.
         """
         offsets, times = self._open(is_new=False)
         count = offsets.count_up_to(offset - 1 - self._base_offset)
-        if not (count and len(times) and offsets.is_rising() and times.is_rising()):
+        if not (count and offsets.is_rising() and times.is_rising()):
             self.start()
             return 0
         relative_offset, position = offsets.entry(count - 1)
@@ -170,7 +172,12 @@ class SegmentIndexes:
             batch = next(walk(self._data, position), None)
         except CorruptBatch:
             batch = None
-        if batch is None or batch.last_offset != self._base_offset + relative_offset:
+        known_ms, _ = times.largest_up_to(relative_offset)
+        if (
+            batch is None
+            or batch.last_offset != self._base_offset + relative_offset
+            or batch.max_timestamp > known_ms
+        ):
             self.start()
             return 0
         offsets.keep(count)

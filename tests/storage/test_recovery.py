@@ -12,6 +12,7 @@ from godel.storage import recovery
 from godel.storage.log import Log
 from godel.storage.memory_files import MemoryFiles
 from tests.storage.harness import (
+    NOW_MS,
     SMALL_SEGMENTS,
     append,
     append_values,
@@ -122,16 +123,21 @@ def test_segments_below_the_recovery_point_are_not_read() -> None:
     assert log.recovery_report.checked_bytes < 3 * log.segments[1].size_bytes + 1500
 
 
-def test_a_segment_that_ends_where_the_recovery_point_is_gets_its_indexes_anew() -> None:
+@pytest.mark.parametrize("left", [0, 12])
+def test_a_segment_that_ends_where_the_recovery_point_is_gets_its_indexes_anew(left: int) -> None:
     """The point was written before the segment was closed: its indexes were not synced then."""
-    files, log = written(30)
+    files, log = written(0)
+    for number in range(30):
+        append(log, batch_of([bytes(90)], timestamps=[NOW_MS + number]))
     closed = log.segments[1]
-    largest = closed.largest_timestamp
+    largest, path = closed.largest_timestamp, closed.path(".timeindex")
     log.close()
-    damage(files, closed.path(".timeindex"), bytearray.clear)
+    before = files.read(path)
+    damage(files, path, lambda data: data.__delitem__(slice(left, None)))
     again = open_log(files, recovery_point=closed.next_offset)
     assert again.segments[1].largest_timestamp == largest
-    assert files.size(closed.path(".timeindex")) > 0
+    assert files.read(path) == before
+    assert len(before) > 12
 
 
 def test_recovery_goes_on_from_the_index_that_a_checkpoint_wrote() -> None:
