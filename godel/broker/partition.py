@@ -145,9 +145,9 @@ class Partition:
     def adopt(self, log: PartitionLog) -> None:
         """Go on with this log: it was opened, or has the same batches in another directory."""
         if self._log is not None:
-            self._log.on_flushed = self._log.on_roll = None
+            self._log.on_flushed = self._log.on_snapshot_due = None
         log.on_flushed = self._flushed_or_fenced
-        log.on_roll = self._save_producers
+        log.on_snapshot_due = self._save_producers
         self._log = log
         self.log_start_offset = log.log_start_offset
         self._log_moved()
@@ -165,13 +165,13 @@ class Partition:
         self.is_closed = True
         if self._log is not None:
             self._log.on_flushed = None
-            self._log.on_roll = None
+            self._log.on_snapshot_due = None
         self.wake_waiters()
 
     def go_offline(self) -> None:
         """The disk below has failed and the log is closed: to open it again tells why."""
         if self._log is not None:
-            self._log.on_flushed = self._log.on_roll = None
+            self._log.on_flushed = self._log.on_snapshot_due = None
             self._log = None
         self.high_watermark = NOWHERE
         self._invisible.clear()

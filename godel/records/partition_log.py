@@ -112,7 +112,7 @@ class PartitionLog(Protocol):
     on_flushed: Callable[[], None] | None
     """Called on the event loop each time `flushed_offset` moved, or the log was fenced."""
 
-    on_roll: Callable[[], None] | None
+    on_snapshot_due: Callable[[], None] | None
     """Called just before a new segment begins at `end_offset`, and when much was written since:
     the moment to `save_producers`.
     """

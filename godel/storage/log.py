@@ -59,7 +59,7 @@ class Log:
     ) -> None:
         self.folder = folder
         self.recovery_report = loaded.report
-        self.on_roll: Callable[[], None] | None = None
+        self.on_snapshot_due: Callable[[], None] | None = None
         self._files = files
         self._clock = clock
         self._randomness = randomness
@@ -225,8 +225,8 @@ class Log:
 
     def roll(self) -> Segment:
         """Close the active segment and begin a new one at the end offset. Raises OSError."""
-        if self.on_roll is not None:
-            self.on_roll()
+        if self.on_snapshot_due is not None:
+            self.on_snapshot_due()
         closing = self._active
         indexes = closing.indexes.finish()
         segment = create_segment(
@@ -460,8 +460,9 @@ class Log:
         if self.failure is None and not self.is_settled:
             with suppress(StorageFailed), self._writing("index"):
                 self._active.indexes.write()
-                if self._active.size_bytes - self._snapshot_bytes > REPLAYED_BYTES and self.on_roll:
-                    self.on_roll()
+                unsaved_bytes = self._active.size_bytes - self._snapshot_bytes
+                if unsaved_bytes > REPLAYED_BYTES and self.on_snapshot_due is not None:
+                    self.on_snapshot_due()
         return self.durability.recovery_point
 
     def finish(self) -> None:

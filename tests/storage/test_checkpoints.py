@@ -126,7 +126,7 @@ async def test_producers_are_saved_where_much_would_have_to_be_replayed() -> Non
     fixture = Fixture(FaultyFiles(), is_cached=False)
     await fixture.turns()
     log = fixture.log()
-    log.on_roll = lambda: log.save_producers(
+    log.on_snapshot_due = lambda: log.save_producers(
         [ProducerEntry(1, 0, 0, log.end_offset - 1, 0, NOW_MS, -1, -1)]
     )
     saved = []

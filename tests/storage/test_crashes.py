@@ -62,7 +62,7 @@ class Run:
             log_start_offset=self.directory.positions.log_starts.get(PARTITION, 0),
             topic_id=TOPIC_ID,
         )
-        self.log.on_roll = self.save_producers
+        self.log.on_snapshot_due = self.save_producers
         self.log.on_flushed = lambda: promises.note(self.log)
 
     def save_producers(self) -> None:

@@ -47,7 +47,7 @@ async def test_a_failed_sync_fences(kind: Kind) -> None:
 async def test_what_is_synced_and_not_written_any_more_keeps_no_descriptor(tmp_path: Path) -> None:
     files = RealFiles()
     log = open_log(files, str(tmp_path / "topic-0"), topic_id=bytes(range(16)))
-    log.on_roll = lambda: log.save_producers([])
+    log.on_snapshot_due = lambda: log.save_producers([])
     append_values(log, 1)
     for _ in range(10):
         log.roll()

@@ -112,7 +112,7 @@ def test_snapshots_are_asked_for_at_each_roll_and_kept_with_their_segments() -> 
     def save() -> None:
         log.save_producers([ProducerEntry(1, 0, 0, log.end_offset - 1, 0, NOW_MS, -1, -1)])
 
-    log.on_roll = save
+    log.on_snapshot_due = save
     for _ in range(30):
         append_values(log, 1, size=90)
     bases = [segment.base_offset for segment in log.segments]
@@ -177,7 +177,7 @@ def test_a_disk_that_is_full_at_any_operation_fences_nothing_but_a_failed_sync()
     """Rolling, indexes, snapshots, epochs, retention, checkpoints: each is tried again later."""
 
     def history(log: Log) -> None:
-        log.on_roll = lambda: log.save_producers([])
+        log.on_snapshot_due = lambda: log.save_producers([])
         for number in range(12):
             with suppress(StorageFailed):
                 log.save_leader_epochs([EpochStart(number, log.end_offset)])

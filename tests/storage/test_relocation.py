@@ -71,7 +71,7 @@ class Life:
 
     def fill(self) -> None:
         """Some segments, a snapshot, epochs, and a log start within the first segment."""
-        self.log.on_roll = lambda: self.log.save_producers([])
+        self.log.on_snapshot_due = lambda: self.log.save_producers([])
         for _ in range(3):
             self.write(4)
             self.log.roll()
