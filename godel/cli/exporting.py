@@ -118,7 +118,7 @@ def target(name: str, before: Survey) -> Iterator[BinaryIO]:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
-    with Path(name).open("ab") as file:
+    with naming(name), Path(name).open("ab") as file:
         file.truncate(before.end)
         try:
             yield file
@@ -130,6 +130,16 @@ def target(name: str, before: Survey) -> Iterator[BinaryIO]:
         finally:
             file.flush()
             os.fsync(file.fileno())
+
+
+@contextmanager
+def naming(name: str) -> Iterator[None]:
+    """Have a write that fails say to which file."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or name
+        raise
 
 
 class Export:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from godel.cli.exporting import target
+from godel.cli.record_files import Form, Survey
 from godel.testing import Broker
 from tests.cli.conftest import Command
 from tests.wire import Client, batch
@@ -59,6 +61,11 @@ def test_a_file_that_is_no_export_stays_as_it_is(
     result = godel("export", "flights", str(path), "--resume")
     assert (result.status, "is no export" in result.err) == (1, True)
     assert path.read_text() == "notes without a line's end"
+
+
+def test_a_write_that_fails_says_to_which_file() -> None:
+    with pytest.raises(OSError, match="/dev/full"), target("/dev/full", Survey(Form.JSON)) as out:
+        out.write(b"x")
 
 
 def sorted_entries(raw: bytes) -> list[bytes]:
