@@ -12,10 +12,8 @@ from __future__ import annotations
 
 import struct
 import sys
-from bisect import bisect_right
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from itertools import islice
 
 from godel.clock import Clock, Randomness
 from godel.errors import CorruptBatch, StorageFailed
@@ -34,7 +32,8 @@ from godel.storage.files import Files, parent
 from godel.storage.flusher import Flusher
 from godel.storage.log_config import LogConfig
 from godel.storage.offset_index import MAX_RELATIVE_OFFSET
-from godel.storage.segment import Segment, create_segment, limit_indexes
+from godel.storage.segment import Segment, create_segment
+from godel.storage.segments import Segments
 from godel.storage.sidecar_files import REPLAYED_BYTES, SidecarFiles
 from godel.types import Buffer, TopicId
 
@@ -64,21 +63,19 @@ class Log:
         self._clock = clock
         self._randomness = randomness
         self.config = config
-        self._segments = loaded.segments
-        self._bases = [segment.base_offset for segment in loaded.segments]
-        self._active = loaded.segments[-1]
+        self._segments = Segments(loaded.segments)
         self._log_start = loaded.log_start_offset
         self.sidecars = SidecarFiles(files, folder, loaded.snapshot_offsets)
         self.durability = Durability(
             folder,
-            self._active,
+            self._segments.active,
             flusher=flusher,
             clock=clock,
             config=config,
             flushed_offset=loaded.flushed_offset,
             unsynced_folders=loaded.unsynced_folders,
         )
-        for segment in self._segments:
+        for segment in loaded.segments:
             if segment.next_offset > loaded.flushed_offset:
                 self.durability.add(*segment.data_files())
         self._settled_offset = -1 if loaded.report.was_checked else self.end_offset
@@ -86,7 +83,7 @@ class Log:
         self._is_closed = False
         self.is_swapping = False  # by compaction: nothing is deleted meanwhile
         self.is_moving = False  # to another directory: nothing is deleted or compacted meanwhile
-        self._active.roll_jitter_ms = self._jitter_ms()
+        self._segments.active.roll_jitter_ms = self._jitter_ms()
         assert self._log_start <= self.flushed_offset <= self.end_offset, (
             f"{folder}: {self._log_start} <= {self.flushed_offset} <= {self.end_offset}"
         )
@@ -156,7 +153,7 @@ class Log:
 
     @property
     def size_bytes(self) -> int:
-        return sum(segment.size_bytes for segment in self._segments)
+        return self._segments.size_bytes
 
     @property
     def is_settled(self) -> bool:
@@ -180,12 +177,12 @@ class Log:
     @property
     def segments(self) -> Sequence[Segment]:
         """Oldest first; the last one is the active segment. For reading."""
-        return self._segments
+        return self._segments.all
 
     def configure(self, config: LogConfig) -> None:
         """Take new settings over, from the next append on."""
         self.config = config
-        self._active.roll_jitter_ms = self._jitter_ms()
+        self._segments.active.roll_jitter_ms = self._jitter_ms()
         self.durability.configure(config)
 
     def _jitter_ms(self) -> int:
@@ -203,7 +200,7 @@ class Log:
         last_offset = base_offset + header.last_offset_delta
         length = header.batch_length
         size_bytes = length + 12
-        segment = self._active
+        segment = self._segments.active
         max_timestamp = header.max_timestamp
         try:
             if segment.file.size and (
@@ -227,7 +224,7 @@ class Log:
         """Close the active segment and begin a new one at the end offset. Raises OSError."""
         if self.on_snapshot_due is not None:
             self.on_snapshot_due()
-        closing = self._active
+        closing = self._segments.active
         indexes = closing.indexes.finish()
         segment = create_segment(
             self._files,
@@ -237,11 +234,9 @@ class Log:
             created_ms=self._clock.now_ms(),
             roll_jitter_ms=self._jitter_ms(),
         )
-        limit_indexes(self._segments)
+        self._segments.limit_indexes()
         self.durability.add_folders(self.folder)
-        self._segments.append(segment)
-        self._bases.append(segment.base_offset)
-        self._active = segment
+        self._segments.add(segment)
         self._snapshot_bytes = 0
         self._settled_offset = -1
         self.durability.rolled(closing, segment, *indexes)
@@ -273,26 +268,16 @@ class Log:
         """See `PartitionLog.read`. One segment at a time, as Kafka does."""
         assert offset >= self._log_start, f"{offset} is before {self._log_start}"
         upper_bound = min(upper_bound, self.end_offset)
-        number = self._number_of(offset)
         if self._is_closed:
             raise StorageFailed(f"{self.folder}: the log is closed")
         try:
-            while offset < upper_bound and number < len(self._segments):
-                segment = self._segments[number]
-                if segment.base_offset >= upper_bound:
-                    break
-                if segment is not self._active and not segment.indexes.are_loaded:
-                    limit_indexes(self._segments)
-                data = segment.read(
-                    offset, max_bytes, upper_bound=upper_bound, at_least_one=at_least_one
-                )
-                if data is not None:
-                    return LogSlice((data,), len(data)) if data else EMPTY_SLICE
-                number += 1
+            data = self._segments.read(
+                offset, max_bytes, upper_bound=upper_bound, at_least_one=at_least_one
+            )
         except OSError as failure:
             self.durability.tell(failure)
             raise StorageFailed(f"{self.folder}: read failed: {failure}") from failure
-        return EMPTY_SLICE
+        return LogSlice((data,), len(data)) if data else EMPTY_SLICE
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
@@ -310,14 +295,14 @@ class Log:
         """See `PartitionLog.offset_for_timestamp`."""
         with self._reading():
             return timestamps.first_at_or_after(
-                self._segments, timestamp_ms, self._log_start, min(upper_bound, self.end_offset)
+                self.segments, timestamp_ms, self._log_start, min(upper_bound, self.end_offset)
             )
 
     def max_timestamp(self, *, upper_bound: int) -> TimestampOffset | None:
         """See `PartitionLog.max_timestamp`."""
         with self._reading():
             return timestamps.largest(
-                self._segments, self._log_start, min(upper_bound, self.end_offset)
+                self.segments, self._log_start, min(upper_bound, self.end_offset)
             )
 
     # Transactions
@@ -325,35 +310,30 @@ class Log:
     def add_aborted(self, entry: AbortedTransaction) -> None:
         """See `PartitionLog.add_aborted`."""
         try:
-            self.durability.add(self._active.add_aborted(entry))
+            self.durability.add(self._segments.active.add_aborted(entry))
         except OSError as failure:
             raise self.durability.fence("transaction index", failure) from failure
         self.durability.add_folders(self.folder)
 
     def has_aborted(self, start: int) -> bool:
         """See `PartitionLog.has_aborted`."""
-        number = self._number_of(start)
-        return any(one.transactions is not None for one in islice(self._segments, number, None))
+        return self._segments.has_aborted(start)
 
     def aborted_transactions(self, start: int, upper_bound: int) -> list[AbortedTransaction]:
         """See `PartitionLog.aborted_transactions`."""
         with self._reading():
             return aborted.collect(
-                self._segments,
-                self._number_of(start),
+                self.segments,
+                self._segments.number_of(start),
                 start=start,
                 upper_bound=upper_bound,
                 snapshots=self.sidecars.latest_producers,
             )
 
-    def _number_of(self, offset: int) -> int:
-        """Which segment an offset lies in."""
-        return max(bisect_right(self._bases, offset) - 1, 0)
-
     def replay(self, from_offset: int, on_batch: Callable[[BatchHeader, memoryview], None]) -> None:
         """See `PartitionLog.replay`."""
         with self._reading():
-            recovery.replay(self._segments, from_offset, on_batch)
+            recovery.replay(self.segments, from_offset, on_batch)
 
     # Deleting
 
@@ -370,16 +350,16 @@ class Log:
             return []
         with self._reading():
             plan = retention.plan(
-                [retention.facts(segment) for segment in self._segments],
+                [retention.facts(segment) for segment in self.segments],
                 self.config,
                 now_ms=self._clock.now_ms(),
                 log_start_offset=self._log_start,
                 upper_bound=upper_bound,
             )
-        if len(plan) == len(self._segments) and not self._begin_anew():
+        if len(plan) == len(self.segments) and not self._begin_anew():
             plan.pop()
         if plan:
-            self.truncate_prefix(self._segments[len(plan)].base_offset)
+            self.truncate_prefix(self._segments.bases[len(plan)])
         return plan
 
     def _begin_anew(self) -> bool:
@@ -398,11 +378,11 @@ class Log:
         if self.failure is not None or self.is_swapping or self.is_moving:
             return
         with self._writing("deletion"):
-            while at_most and len(self._segments) > 1 and self._bases[1] <= self._log_start:
+            while at_most and (outdated := self._segments.first_below(self._log_start)):
                 at_most -= 1
-                self._let_go(self._segments[0])
-                del self._segments[0], self._bases[0]
-            self.sidecars.forget_snapshots(self._bases)
+                self._let_go(outdated)
+                self._segments.remove_first()
+            self.sidecars.forget_snapshots(self._segments.bases)
 
     def _let_go(self, segment: Segment) -> None:
         """Delete a segment's files."""
@@ -414,9 +394,7 @@ class Log:
 
     def replace_segments(self, old: Sequence[Segment], new: Segment) -> None:
         """Let a compacted copy take the place of what it was made from. Raises OSError."""
-        first = self._segments.index(old[0])
-        self._segments[first : first + len(old)] = [new]
-        self._bases[first : first + len(old)] = [new.base_offset]
+        self._segments.replace(old, new)
         for segment in reversed(old):
             self._let_go(segment)
 
@@ -445,8 +423,8 @@ class Log:
         if self.sidecars.has_producers(self.end_offset):
             return
         with self._writing("snapshot"):
-            file = self.sidecars.write_producers(self.end_offset, producers, self._bases)
-        self._snapshot_bytes = self._active.size_bytes
+            file = self.sidecars.write_producers(self.end_offset, producers, self._segments.bases)
+        self._snapshot_bytes = self._segments.active.size_bytes
         self.durability.add(file)
         self.durability.add_folders(self.folder)
 
@@ -459,8 +437,9 @@ class Log:
         """
         if self.failure is None and not self.is_settled:
             with suppress(StorageFailed), self._writing("index"):
-                self._active.indexes.write()
-                unsaved_bytes = self._active.size_bytes - self._snapshot_bytes
+                active = self._segments.active
+                active.indexes.write()
+                unsaved_bytes = active.size_bytes - self._snapshot_bytes
                 if unsaved_bytes > REPLAYED_BYTES and self.on_snapshot_due is not None:
                     self.on_snapshot_due()
         return self.durability.recovery_point
@@ -472,7 +451,7 @@ class Log:
         """
         if self.failure is None and not self.is_settled:
             with self._writing("index"):
-                self.durability.add(*self._active.indexes.finish())
+                self.durability.add(*self._segments.active.indexes.finish())
 
     def settled(self, end_offset: int) -> None:
         """All that was finished and not synced when the log ended there is on disk."""
@@ -495,5 +474,5 @@ class Log:
         """Let go of everything without a sync: the partition is deleted, or the log failed."""
         self._is_closed = True
         self.durability.abandon(reason)
-        for segment in self._segments:
+        for segment in self.segments:
             segment.close()

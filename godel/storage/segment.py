@@ -25,8 +25,6 @@ from godel.storage.transaction_index import TransactionIndex
 from godel.types import Buffer
 
 MAX_BOUNDARIES = 64
-MAX_CLOSED_INDEXES = 4
-"""So many closed segments of a log keep their indexes in memory."""
 
 _LENGTH = struct.Struct(">i")
 _OFFSET = struct.Struct(">q")
@@ -330,11 +328,3 @@ def create_segment(
     )
     segment.file.truncate(0)
     return segment
-
-
-def limit_indexes(segments: Sequence[Segment]) -> None:
-    """Let the oldest closed segments of a log, which its readers have passed, give theirs back."""
-    if len(segments) > MAX_CLOSED_INDEXES + 1:
-        indexed = [segment for segment in segments[:-1] if segment.indexes.are_loaded]
-        for segment in indexed[:-MAX_CLOSED_INDEXES]:
-            segment.indexes.forget()

@@ -4,7 +4,7 @@ import pytest
 
 from godel.storage.log import Log
 from godel.storage.memory_files import MemoryFiles
-from godel.storage.segment import MAX_BOUNDARIES, MAX_CLOSED_INDEXES
+from godel.storage.segment import MAX_BOUNDARIES
 from tests.storage.harness import append_values, open_log, read_records, says_own_offset
 
 
@@ -42,15 +42,6 @@ def test_walking_reads_batches_larger_than_a_chunk() -> None:
         append_values(log, 1, size=size)
     assert [batch.base_offset for batch in log.segments[0].walk()] == [0, 1, 2, 3, 4]
     assert says_own_offset(read_records(log), 0, 5)
-
-
-def test_few_closed_segments_keep_their_indexes() -> None:
-    log = log_of(100)
-    assert len(log.segments) > 10
-    assert says_own_offset(read_records(log), 0, 300)
-    assert (
-        sum(segment.indexes.are_loaded for segment in log.segments[:-1]) <= MAX_CLOSED_INDEXES + 1
-    )
 
 
 @pytest.mark.parametrize("upper_bound", [3, 30, 33])
