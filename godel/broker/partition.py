@@ -287,11 +287,12 @@ class Partition:
         try:
             if self.epochs.latest < self.leader_epoch:
                 self._begin_epoch(log)
-            base_offset = log.append(header, data, self.leader_epoch)
             if header.is_control:
-                self._end_transaction(header, data, base_offset, now_ms)
-            elif header.producer_id >= 0:
-                self.producers.update(header, base_offset, now_ms)
+                base_offset = self._append_marker(log, header, data, now_ms)
+            else:
+                base_offset = log.append(header, data, self.leader_epoch)
+                if header.producer_id >= 0:
+                    self.producers.update(header, base_offset, now_ms)
         except StorageFailed as failure:
             raise ApiError(ErrorCode.KAFKA_STORAGE_ERROR, str(failure)) from failure
         size_bytes = header.batch_length + LENGTH_PREFIX_SIZE
@@ -304,14 +305,14 @@ class Partition:
             self._show(log.end_offset, size_bytes)
         return base_offset
 
-    def _end_transaction(
-        self, header: BatchHeader, data: Buffer, base_offset: int, now_ms: int | None
-    ) -> None:
+    def _append_marker(
+        self, log: PartitionLog, header: BatchHeader, data: Buffer, now_ms: int | None
+    ) -> int:
         producers, marker = self.producers, read_end_marker(data)
-        aborted = producers.aborted_by(header, base_offset, marker)
-        if aborted is not None:
-            self.log.add_aborted(aborted)
+        aborted = producers.aborted_by(header, log.end_offset, marker)
+        base_offset = log.append(header, data, self.leader_epoch, aborted)
         producers.end_transaction(header, base_offset, marker, now_ms)
+        return base_offset
 
     def _begin_epoch(self, log: PartitionLog) -> None:
         begun = LeaderEpochs(self.epochs.entries)

@@ -157,10 +157,7 @@ class ProducerState:
     def aborted_by(
         self, header: BatchHeader, base_offset: int, marker: EndMarker | None
     ) -> AbortedTransaction | None:
-        """What the control batch at `base_offset` aborts, for the index: before it is taken over.
-
-        Were the order the other way, a failed write could make aborted records stable.
-        """
+        """What the control batch that gets `base_offset` will abort, for the index."""
         return self._open.aborted_by(marker, header.producer_id, base_offset)
 
     def end_transaction(

@@ -117,12 +117,19 @@ class PartitionLog(Protocol):
     the moment to `save_producers`.
     """
 
-    def append(self, header: BatchHeader, data: Buffer, leader_epoch: int) -> int:
+    def append(
+        self,
+        header: BatchHeader,
+        data: Buffer,
+        leader_epoch: int,
+        aborted: AbortedTransaction | None = None,
+    ) -> int:
         """Store one checked batch with the next offset; return its base offset.
 
         `data` is the batch as it came; base offset and leader epoch, which no CRC covers, are
         written in passing. The bytes are copied or written before this returns: the caller may
-        reuse the buffer. Raises `StorageFailed` when the log is fenced or the write fails.
+        reuse the buffer. `aborted` is what the batch, a marker, aborts: both are kept, or neither.
+        Raises `StorageFailed` when the log is fenced or the write fails.
         """
         ...
 
@@ -170,10 +177,6 @@ class PartitionLog(Protocol):
 
     def delete_old_segments(self) -> None:
         """Delete the segments that lie wholly below the log start."""
-        ...
-
-    def add_aborted(self, aborted: AbortedTransaction) -> None:
-        """Note what the marker that was appended last has aborted. Raises `StorageFailed`."""
         ...
 
     def has_aborted(self, start: int) -> bool:

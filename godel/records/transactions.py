@@ -62,7 +62,7 @@ class OpenTransactions:
     ) -> AbortedTransaction | None:
         """What a marker at `offset` aborts; None: it commits, or ends a transaction without data.
 
-        The transaction stays open: that it was aborted is written down first.
+        The transaction stays open until the marker is written, which is written after this.
         """
         first_offset = self._first_offsets.get(producer_id)
         if marker is None or marker.is_commit or first_offset is None:

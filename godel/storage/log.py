@@ -35,6 +35,7 @@ from godel.storage.offset_index import MAX_RELATIVE_OFFSET
 from godel.storage.segment import Segment, create_segment
 from godel.storage.segments import Segments
 from godel.storage.sidecar_files import REPLAYED_BYTES, SidecarFiles
+from godel.storage.transaction_index import TransactionIndex
 from godel.types import Buffer, TopicId
 
 _pack_prefix = struct.Struct(">qii").pack
@@ -191,7 +192,13 @@ class Log:
 
     # Appending
 
-    def append(self, header: BatchHeader, data: Buffer, leader_epoch: int) -> int:
+    def append(
+        self,
+        header: BatchHeader,
+        data: Buffer,
+        leader_epoch: int,
+        aborted: AbortedTransaction | None = None,
+    ) -> int:
         """See `PartitionLog.append`."""
         durability = self.durability
         if durability.failure is not None:
@@ -202,6 +209,7 @@ class Log:
         size_bytes = length + 12
         segment = self._segments.active
         max_timestamp = header.max_timestamp
+        noted: TransactionIndex | None = None
         try:
             if segment.file.size and (
                 segment.file.size + size_bytes > self.config.segment_bytes
@@ -209,6 +217,8 @@ class Log:
                 or segment.is_due(max_timestamp, self._clock, self.config)
             ):
                 segment = self.roll()
+            if aborted is not None:
+                noted = self._note_aborted(segment, aborted)
             segment.append(
                 (_pack_prefix(base_offset, length, leader_epoch), memoryview(data)[PREFIX_SIZE:]),
                 size_bytes,
@@ -216,9 +226,25 @@ class Log:
                 max_timestamp,
             )
         except (OSError, CorruptBatch) as failure:
+            if noted is not None:
+                self._take_back(noted)
             raise durability.refuse("append", failure) from failure
         durability.written(last_offset + 1, size_bytes)
         return base_offset
+
+    def _note_aborted(self, segment: Segment, aborted: AbortedTransaction) -> TransactionIndex:
+        """Before its marker: one that is there has its entry, whatever happens. Raises OSError."""
+        index = segment.add_aborted(aborted)
+        self.durability.add(index.file)
+        self.durability.add_folders(self.folder)
+        return index
+
+    def _take_back(self, index: TransactionIndex) -> None:
+        """The marker could not be written. An entry that stays would hide records: a fence."""
+        try:
+            index.remove_last()
+        except OSError as failure:
+            self.durability.fence("transaction index", failure)
 
     def roll(self) -> Segment:
         """Close the active segment and begin a new one at the end offset. Raises OSError."""
@@ -306,14 +332,6 @@ class Log:
             )
 
     # Transactions
-
-    def add_aborted(self, entry: AbortedTransaction) -> None:
-        """See `PartitionLog.add_aborted`."""
-        try:
-            self.durability.add(self._segments.active.add_aborted(entry))
-        except OSError as failure:
-            raise self.durability.fence("transaction index", failure) from failure
-        self.durability.add_folders(self.folder)
 
     def has_aborted(self, start: int) -> bool:
         """See `PartitionLog.has_aborted`."""

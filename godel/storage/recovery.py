@@ -163,14 +163,18 @@ def _remove_leftovers(files: Files, folder: str, names: Iterable[str]) -> list[s
 
 
 def _trust(segments: Sequence[Segment], end_offset: int) -> bool:
-    """After a clean stop the recovery point is the end; False: that cannot be."""
+    """After a clean stop the recovery point is the end; False: that cannot be.
+
+    What was aborted is written before its marker, which a power cut or a failure may have taken.
+    """
     if not segments:
         return True
     active = segments[-1]
     if (end_offset > active.base_offset) != (active.size_bytes > 0):
         return False
     active.next_offset = max(end_offset, active.base_offset)
-    return True
+    index = active.transactions
+    return index is None or index.end_offset <= active.next_offset
 
 
 def _settle(

@@ -269,15 +269,15 @@ class Segment:
         """There is a transaction index from earlier."""
         self.transactions = TransactionIndex(self._files.open(self.path(layout.TRANSACTION_INDEX)))
 
-    def add_aborted(self, aborted: AbortedTransaction) -> File:
-        """Note what the marker that was appended last has aborted; returns the file."""
+    def add_aborted(self, aborted: AbortedTransaction) -> TransactionIndex:
+        """Note what a marker aborts; returns the index, which is made for it. Raises OSError."""
         if self.transactions is None:
             file = self._files.open(self.path(layout.TRANSACTION_INDEX), 0)
             file.truncate(0)
             self.transactions = TransactionIndex(file)
             self.transactions.is_checked = True
         self.transactions.append(aborted)
-        return self.transactions.file
+        return self.transactions
 
     def truncate(self, position: int, next_offset: int) -> None:
         """Cut the file; the caller rebuilds the indexes."""

@@ -4,9 +4,9 @@
     last stable offset int64
 
 An entry for each transaction whose ABORT marker lies in the segment, in the order of the markers;
-the transaction may have begun in an earlier segment. Without a file nothing was aborted. Entries
-are searched in the file, not kept in memory: readers of committed records are few, and there may be
-millions.
+the transaction may have begun in an earlier segment. It is written before its marker. Without a
+file nothing was aborted. Entries are searched in the file, not kept in memory: readers of committed
+records are few, and there may be millions.
 """
 
 from __future__ import annotations
@@ -42,6 +42,15 @@ class TransactionIndex:
     def append(self, aborted: AbortedTransaction) -> None:
         """Raises OSError."""
         self.file.append((_ENTRY.pack(VERSION, *aborted),), ENTRY_SIZE)
+
+    def remove_last(self) -> None:
+        """Take back what was appended last. Raises OSError."""
+        self.file.truncate(self.file.size - ENTRY_SIZE)
+
+    @property
+    def end_offset(self) -> int:
+        """Behind the last marker; 0: nothing was aborted. Raises OSError."""
+        return self._last_offset(len(self) - 1) + 1 if len(self) else 0
 
     def entries(self, number: int = 0) -> Iterator[AbortedTransaction]:
         """From entry `number` on."""

@@ -152,8 +152,57 @@ async def test_a_marker_whose_index_entry_cannot_be_written_decides_nothing() ->
         end(fixture, 1, ABORT)
     assert failed.value.code is ErrorCode.KAFKA_STORAGE_ERROR
     fixture.partition.configure(fixture.config(write_caching="true"))
+    assert fixture.partition.log.failure is not None
+    assert fixture.partition.end_offset == 1
     assert fixture.partition.last_stable_offset == 0
     assert values(fixture, committed_only=True) == []
+
+
+@pytest.mark.parametrize("kind", [Kind.LINK, Kind.APPEND])
+@pytest.mark.parametrize("file", [".txnindex", ".log"])
+async def test_a_full_disk_refuses_a_marker_until_there_is_space(file: str, kind: Kind) -> None:
+    """Wherever it is full: there is neither the marker nor its entry in the index."""
+    fixture = Fixture(write_caching="true")
+    write(fixture, "a", producer_id=1)
+    write(fixture, "b", producer_id=2)
+    fixture.files.fail(
+        lambda one: one.kind in (kind, Kind.APPEND) and one.path.endswith(file), error=errno.ENOSPC
+    )
+    for _ in range(2):
+        with pytest.raises(ApiError) as failed:
+            end(fixture, 1, ABORT)
+        assert failed.value.code is ErrorCode.KAFKA_STORAGE_ERROR
+    log = fixture.partition.log
+    assert (log.failure, log.end_offset, log.aborted_transactions(0, 9)) == (None, 2, [])
+    assert fixture.partition.last_stable_offset == 0
+    fixture.files.faults = None
+    fixture.append("between")
+    end(fixture, 1, ABORT)
+    end(fixture, 2, COMMIT)
+    assert log.aborted_transactions(0, 9) == [AbortedTransaction(1, 0, 3, 1)]
+    assert values(fixture, committed_only=True) == ["b", "between"]
+
+
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO])
+async def test_an_entry_that_cannot_be_taken_back_fences(error: int) -> None:
+    """With it and without its marker, what its producer then commits would be hidden."""
+    fixture = Fixture(write_caching="true")
+    write(fixture, "a", producer_id=1)
+    end(fixture, 1, ABORT)
+    write(fixture, "b", producer_id=1)
+    fixture.files.fail(
+        lambda one: (
+            (one.kind is Kind.APPEND and one.path.endswith(".log"))
+            or (one.kind is Kind.TRUNCATE and one.path.endswith(".txnindex"))
+        ),
+        error=error,
+    )
+    with pytest.raises(ApiError):
+        end(fixture, 1, ABORT)
+    fixture.files.faults = None
+    with pytest.raises(ApiError):
+        end(fixture, 1, COMMIT)
+    assert fixture.partition.log.failure is not None
 
 
 async def test_an_index_that_cannot_be_read_is_a_storage_error() -> None:

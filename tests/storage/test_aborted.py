@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from godel.records.batch import EndMarker
+from godel.clock import Randomness
+from godel.records.batch import EndMarker, parse_header
 from godel.records.builder import control_batch
 from godel.records.partition_log import ProducerEntry
 from godel.records.transactions import AbortedTransaction, OpenTransactions
-from godel.storage.faulty_files import FaultyFiles
+from godel.storage.faulty_files import FaultyFiles, PowerCut
 from godel.storage.log import Log
 from godel.storage.memory_files import MemoryFiles
 from tests.storage.harness import NOW_MS, append, open_log
@@ -36,10 +37,8 @@ class Writer:
         batch = control_batch(
             marker, producer_id=producer_id, producer_epoch=0, timestamp_ms=NOW_MS
         )
-        offset = append(self.log, batch)
-        aborted = self.open.aborted_by(marker, producer_id, offset)
-        if aborted is not None:
-            self.log.add_aborted(aborted)
+        aborted = self.open.aborted_by(marker, producer_id, self.log.end_offset)
+        self.log.append(parse_header(batch), batch, 0, aborted)
         self.open.end(producer_id)
 
     def roll(self) -> None:
@@ -186,6 +185,65 @@ def test_an_entry_reaches_the_disk_with_its_marker() -> None:
     three_segments(log)
     assert files.after_crash().read(INDEX) == files.read(INDEX)
     assert len(files.read(INDEX)) == 34
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_power_cut_leaves_no_entry_without_its_marker(seed: int) -> None:
+    """Also where the log ends as it did when it was last durable, and is opened on trust."""
+
+    def life(files: FaultyFiles) -> Log:
+        files.make_folder("data/topic-0")
+        files.sync_folder("data")
+        files.sync_folder(".")
+        log = open_log(files)
+        writer = Writer(log)
+        writer.data(1)
+        writer.end(1, ABORT)
+        writer.data(2)
+        log.close()  # all of it is durable now
+        log = open_log(files, was_clean=True, recovery_point=3)
+        writer.log = log
+        settled.append((log.segments[-1].size_bytes, files.operations))
+        writer.end(2, ABORT)
+        log.flush()
+        return log
+
+    settled: list[tuple[int, int]] = []
+    whole = FaultyFiles()
+    life(whole)
+    for crash_at in range(settled[0][1] + 1, whole.operations + 1):
+        files = FaultyFiles(crash_at=crash_at)
+        with pytest.raises(PowerCut):
+            life(files)
+        disk = files.after_crash(Randomness(seed))
+        if disk.size(f"data/topic-0/{0:020d}.log") == settled[0][0]:
+            log = open_log(disk, was_clean=True, recovery_point=3)
+        else:
+            log = open_log(disk, recovery_point=3)
+        if log.end_offset == 3:
+            writer = Writer(log)
+            writer.data(5)
+            writer.end(2, COMMIT)
+            assert log.aborted_transactions(0, 9) == [AbortedTransaction(1, 0, 1, 2)]
+        else:
+            assert log.aborted_transactions(2, 9) == [AbortedTransaction(2, 2, 3, 4)]
+
+
+def test_an_entry_beyond_the_end_is_cut_off_by_an_open_on_trust() -> None:
+    files = MemoryFiles()
+    log = open_log(files)
+    writer = Writer(log)
+    writer.data(1)
+    writer.end(1, ABORT)
+    writer.data(2)
+    log.segments[-1].add_aborted(AbortedTransaction(2, 2, 3, 4))
+    log.close()
+    again = open_log(files, was_clean=True, recovery_point=3)
+    writer.log = again
+    writer.data(3)
+    writer.end(2, COMMIT)
+    assert again.aborted_transactions(0, 9) == [AbortedTransaction(1, 0, 1, 2)]
+    assert files.size(INDEX) == 34
 
 
 def test_an_index_goes_with_its_segment() -> None:
