@@ -141,7 +141,7 @@ bench: $(VENV)/.compat
 	$(BIN)/python benchmarks/broker.py all --rounds 3 $(ARGS)
 	$(BIN)/python benchmarks/report.py
 	$(BIN)/python benchmarks/compaction.py
-	$(BIN)/python benchmarks/restart.py
+	$(BIN)/python benchmarks/recovery.py
 
 # --- packages and deployments ---------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ rates say what a user would see.
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
 import tempfile
 from importlib import import_module
@@ -22,13 +23,17 @@ from driver import build_driver
 from figures import Figures, Row, save, table
 from measurement import Measurement
 
-PARTS = ("quick", "sizes", "codecs", "latency", "fan_out", "reading", "connections", "growth")
+PARTS = ("quick", "sizes", "codecs", "durability", "latency", "fan_out", "reading")
+PARTS += ("connections", "growth", "restart", "kill", "java_tools")
 ALL = "all"
 RESULTS = HERE / "results"
 
 
 class Part(NamedTuple):
-    """A module of parts/: it has `ROWS`, `take`, and the sentence over the table."""
+    """A module of parts/: it has `ROWS`, `take`, and the sentence over the table.
+
+    It may say which brokers it `LEAVES_OUT`.
+    """
 
     name: str
 
@@ -44,19 +49,26 @@ class Part(NamedTuple):
     def doc(self) -> str:
         return self.module.__doc__.strip()
 
+    def leaves_out(self, name: str) -> bool:
+        return name in getattr(self.module, "LEAVES_OUT", ())
+
     def take(self, name: str, driver: Path, scale: float) -> Figures:
+        """What was measured before the broker failed a part of it, if it did."""
         with tempfile.TemporaryDirectory(prefix=f"bench-{name}-") as path:
             folder = Path(path)
             with running(name, folder) as broker:
-                measurement = Measurement(broker, driver, folder, scale)
-                self.module.take(measurement)
+                measurement = Measurement(name, broker, driver, folder, scale)
+                try:
+                    self.module.take(measurement)
+                except (OSError, SystemExit, ValueError, subprocess.SubprocessError) as failure:
+                    print(f"{self.name}: {name} broke off: {failure}", file=sys.stderr)
                 return measurement.figures
 
 
 def run(part: Part, brokers: list[str], driver: Path, rounds: int, scale: float) -> None:
-    taken: dict[str, list[Figures]] = {name: [] for name in brokers}
+    taken: dict[str, list[Figures]] = {n: [] for n in brokers if not part.leaves_out(n)}
     for number in range(rounds):
-        for name in brokers:
+        for name in taken:
             print(f"{part.name}: {name}, round {number + 1} ...", file=sys.stderr, flush=True)
             taken[name].append(part.take(name, driver, scale))
     print(f"\n{part.doc}\n\n{table(part.rows, taken)}\n", flush=True)

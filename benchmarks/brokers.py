@@ -44,17 +44,13 @@ Command = Callable[[int, str], list[str]]
 
 
 def kafka_libraries() -> Path:
-    """The folder with Apache Kafka's jars, fetched by Maven when it is not there."""
+    """The folder with Apache Kafka's jars, fetched by Maven when they are not there."""
     folder = Path(os.environ.get("KAFKA_LIBS") or CACHE / "kafka-libs")
-    if not any(folder.glob("kafka_2.13-*.jar")):
+    if not all(any(folder.glob(f"{name}-[0-9]*.jar")) for name in ("kafka_2.13", "kafka-tools")):
         print("fetching Apache Kafka's jars (once) ...", file=sys.stderr)
-        partial = folder.with_name(folder.name + ".part")
-        shutil.rmtree(partial, ignore_errors=True)
-        copy = ["dependency:copy-dependencies", f"-DoutputDirectory={partial}"]
+        copy = ["dependency:copy-dependencies", f"-DoutputDirectory={folder}"]
         pom = str(HERE / "reference" / "pom.xml")
         subprocess.run(["mvn", "-q", "-B", "-f", pom, *copy], check=True)
-        shutil.rmtree(folder, ignore_errors=True)
-        partial.rename(folder)
     return folder
 
 
@@ -137,22 +133,33 @@ def answers(port: int) -> bool:
 
 
 class RunningBroker:
-    """A broker process that answers."""
+    """A broker process that answers.
+
+    `start_s` is the time from its last start to its first answer.
+    """
 
     def __init__(self, command: list[str], port: int, log: Path) -> None:
         self.port = port
         self.bootstrap = f"{HOST}:{port}"
-        started = time.monotonic()
-        with log.open("wb") as output:
+        self._command, self._log = command, log
+        self.start()
+
+    def start(self) -> None:
+        self.started = time.monotonic()
+        with self._log.open("wb") as output:
             self.process = subprocess.Popen(
-                command, stdout=output, stderr=output, start_new_session=True
+                self._command, stdout=output, stderr=output, start_new_session=True
             )
-        while not answers(port):
-            if self.process.poll() is not None or time.monotonic() - started > READY_TIMEOUT_S:
+        while not answers(self.port):
+            if self.process.poll() is not None or self.since_start_s() > READY_TIMEOUT_S:
                 self.stop()
-                raise SystemExit(f"{command[0]} does not serve:\n{log.read_text()[-2000:]}")
+                said = self._log.read_text()[-2000:]
+                raise SystemExit(f"{self._command[0]} does not serve:\n{said}")
             time.sleep(0.002)
-        self.start_s = time.monotonic() - started
+        self.start_s = self.since_start_s()
+
+    def since_start_s(self) -> float:
+        return time.monotonic() - self.started
 
     def stop(self) -> None:
         if self.process.poll() is None:
@@ -161,6 +168,10 @@ class RunningBroker:
                 self.process.wait(STOP_TIMEOUT_S)
             except subprocess.TimeoutExpired:
                 self.process.kill()
+        self.process.wait()
+
+    def kill(self) -> None:
+        self.process.kill()
         self.process.wait()
 
     def processes(self) -> list[psutil.Process]:

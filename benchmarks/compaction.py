@@ -38,11 +38,11 @@ BUDGET_RATIO = 2.0
 class Compaction(Measurement):
     """One broker with a dirty log, which is compacted when its topic's policy says so."""
 
-    def __init__(self, broker: RunningBroker, driver: Path, folder: Path) -> None:
-        super().__init__(broker, driver, folder, 1.0)
+    def __init__(self, name: str, broker: RunningBroker, driver: Path, folder: Path) -> None:
+        super().__init__(name, broker, driver, folder, 1.0)
         self.log_folder = folder / "data" / f"{DIRTY_TOPIC}-0"
         self.log = folder / "broker.log"
-        self.admin = AdminClient({"bootstrap.servers": broker.bootstrap, "log_level": 0})
+        self.admin = AdminClient(self.client())
 
     def prepare(self, records: int) -> float:
         """Fill the dirty log; return half of the rate that the loaded topic can take."""
@@ -87,7 +87,7 @@ def one_round(mode: str, driver: Path, records: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory(prefix=f"bench-{mode}-") as name:
         folder = Path(name)
         with running(mode, folder, *SETTINGS) as broker:
-            taken = Compaction(broker, driver, folder)
+            taken = Compaction(mode, broker, driver, folder)
             rate = taken.prepare(records)
             alone = taken.latency(rate)
             taken.set_policy("compact")

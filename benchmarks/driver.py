@@ -51,6 +51,11 @@ def build_librdkafka() -> Path:
     return library
 
 
+def has_zstd(driver: Path) -> bool:
+    linked = subprocess.run(["ldd", str(driver)], check=True, capture_output=True, text=True)
+    return "libzstd" in linked.stdout
+
+
 class Load:
     """One run of the driver; `report` waits for its figures."""
 

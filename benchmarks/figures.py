@@ -22,14 +22,15 @@ MIB = 1 << 20
 class Row:
     """One line of a table: a figure, its unit, and what it may be.
 
-    `budget` is absolute; `budget_ratio` bounds ours divided by Kafka's. Which side is good follows
-    from `more_is_better`.
+    `budget` is absolute; `budget_ratio` bounds ours divided by Kafka's, `durable_ratio` durable
+    divided by cached. Which side is good follows from `more_is_better`.
     """
 
     name: str
     unit: str
     budget: float | None = None
     budget_ratio: float | None = None
+    durable_ratio: float | None = None
     more_is_better: bool = False
 
 
@@ -54,12 +55,17 @@ def ratio(ours: float | None, other: float | None) -> float | None:
     return ours / other if ours is not None and other else None
 
 
-def verdict(row: Row, ours: float | None, relative: float | None) -> tuple[str, str]:
+def verdict(
+    row: Row, ours: float | None, relative: float | None, durable: float | None
+) -> tuple[str, str]:
     """The budget in words, and how far we are from it."""
     if row.budget is not None:
-        budget, figure, text = row.budget, ours, f"{shown(row.budget)} {row.unit}"
+        budget, figure, text = row.budget, ours, f"{shown(row.budget)} {row.unit}".strip()
     elif row.budget_ratio is not None:
         budget, figure, text = row.budget_ratio, relative, f"{row.budget_ratio:g}x Kafka"
+    elif row.durable_ratio is not None:
+        budget, figure = row.durable_ratio, durable
+        text = f"{row.durable_ratio:g}x cached, durable"
     else:
         return "", ""
     sign = "≥" if row.more_is_better else "≤"
@@ -83,9 +89,10 @@ def table(rows: list[Row], taken: dict[str, list[Figures]]) -> str:
         kafka = medians.get("kafka", {}).get(row.name)
         cached = medians.get("cached", {}).get(row.name)
         relative = ratio(cached, kafka)
-        cells = [f"{row.name} ({row.unit})"]
+        durable = ratio(medians.get("durable", {}).get(row.name), cached)
+        cells = [f"{row.name} ({row.unit})" if row.unit else row.name]
         cells += [with_spread(row.name, taken[name]) for name in names]
-        cells += [shown(relative), *verdict(row, cached, relative)]
+        cells += [shown(relative), *verdict(row, cached, relative, durable)]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from brokers import RunningBroker
@@ -19,18 +20,25 @@ UNBATCHED = ("-s", "100", "-B", "1", "-l", "0", "-i", "100")
 
 
 class Measurement:
-    """Loads a broker and notes figures."""
+    """Loads a broker, which `brokers.py` knows by this name, and notes figures."""
 
-    def __init__(self, broker: RunningBroker, driver: Path, folder: Path, scale: float) -> None:
-        self.broker, self.driver, self.folder, self.scale = broker, driver, folder, scale
+    def __init__(
+        self, name: str, broker: RunningBroker, driver: Path, folder: Path, scale: float
+    ) -> None:
+        self.name, self.broker, self.driver = name, broker, driver
+        self.folder, self.scale = folder, scale
         self.figures: Figures = {}
 
     def scaled(self, count: int) -> int:
         """So many records as this run takes for that many; eight producers can share them."""
         return max(int(count * self.scale) // 40 * 40, 40)
 
+    def client(self, **more: object) -> dict[str, object]:
+        """Settings of a confluent-kafka client."""
+        return {"bootstrap.servers": self.broker.bootstrap, "log_level": 0} | more
+
     def create_topics(self, partitions: dict[str, int], **config: str) -> None:
-        admin = AdminClient({"bootstrap.servers": self.broker.bootstrap, "log_level": 0})
+        admin = AdminClient(self.client())
         wanted = [NewTopic(topic, count, 1, config=config) for topic, count in partitions.items()]
         for answer in admin.create_topics(wanted).values():
             answer.result(60)
@@ -62,10 +70,13 @@ class Measurement:
         cpu_s = self.broker.cpu_s() - before
         messages = sum(report["messages"] for report in reports)
         per_s = messages / max(report["seconds"] for report in reports)
-        self.figures[name] = per_s / 1000
-        self.figures[f"{name}, CPU"] = cpu_s / messages * MILLION
+        self.note_rate(name, messages, per_s, cpu_s)
         if record_bytes is not None:
             self.figures[f"{name}, MB/s"] = per_s * record_bytes / MILLION
+
+    def note_rate(self, name: str, messages: float, per_s: float, cpu_s: float) -> None:
+        self.figures[name] = per_s / 1000
+        self.figures[f"{name}, CPU"] = cpu_s / messages * MILLION
 
     def unbatched(self, name: str, topic: str, count: int, *options: str) -> None:
         """Note rate and CPU of one small record a request."""
@@ -78,3 +89,12 @@ class Measurement:
         for percentile in percentiles:
             key = f"p{percentile.replace('.', '')}_ms"
             self.figures[f"{name}, p{percentile}"] = report[key]
+
+
+def forget_cached(paths: Iterable[Path]) -> None:
+    """Have the system forget what it has of the files, once it is on the disk."""
+    for path in paths:
+        descriptor = os.open(path, os.O_RDONLY)
+        os.fsync(descriptor)
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        os.close(descriptor)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 from figures import rate_rows
-from measurement import Measurement
+from measurement import Measurement, forget_cached
 
 RECORD_BYTES = 10_240
 COUNT = 5 * 2**30 // RECORD_BYTES
@@ -19,15 +16,6 @@ def take(bench: Measurement) -> None:
     bench.create_topics({"long": 1})
     count = bench.scaled(COUNT)
     bench.load("produce", "long", count, "-s", str(RECORD_BYTES))
-    forget_cached(bench.folder)
+    forget_cached(bench.folder.rglob("*.log"))
     for name in (COLD, WARM):
         bench.rate(name, "consume", ["long"], count, record_bytes=RECORD_BYTES)
-
-
-def forget_cached(folder: Path) -> None:
-    """Have the system forget what it has of the files, once it is on the disk."""
-    for path in folder.rglob("*.log"):
-        descriptor = os.open(path, os.O_RDONLY)
-        os.fsync(descriptor)
-        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-        os.close(descriptor)
