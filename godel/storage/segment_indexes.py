@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from godel.errors import CorruptBatch
 from godel.storage import layout
-from godel.storage.batch_walk import walk
+from godel.storage.batch_walk import WalkedBatch, walk
 from godel.storage.files import File, Files, is_full
 from godel.storage.offset_index import OffsetIndex
 from godel.storage.time_index import TimeIndex
@@ -158,9 +158,7 @@ class SegmentIndexes:
     def resume(self, offset: int) -> int:
         """Keep what the index files say up to a batch that ends below `offset`, if that is sound.
 
-        The time index had that batch's timestamp, or a larger one, when the offset index got it:
-        one without has lost its end in a power cut. Returns the position of the batch, where
-        indexing goes on; 0: begin anew.
+        Returns the position of the batch, where indexing goes on; 0: begin anew.
         """
         offsets, times = self._open(is_new=False)
         count = offsets.count_up_to(offset - 1 - self._base_offset)
@@ -170,14 +168,14 @@ class SegmentIndexes:
         relative_offset, position = offsets.entry(count - 1)
         try:
             batch = next(walk(self._data, position), None)
+            is_sound = (
+                batch is not None
+                and batch.last_offset == self._base_offset + relative_offset
+                and self._has_largest(batch, offsets, times)
+            )
         except CorruptBatch:
-            batch = None
-        known_ms, _ = times.largest_up_to(relative_offset)
-        if (
-            batch is None
-            or batch.last_offset != self._base_offset + relative_offset
-            or batch.max_timestamp > known_ms
-        ):
+            is_sound = False
+        if not is_sound:
             self.start()
             return 0
         offsets.keep(count)
@@ -187,6 +185,19 @@ class SegmentIndexes:
         self._largest = (timestamp_ms, self._base_offset + largest_offset)
         self._unindexed_bytes = 0
         return position
+
+    def _has_largest(self, last: WalkedBatch, offsets: OffsetIndex, times: TimeIndex) -> bool:
+        """Whether the time index has the largest timestamp up to the last indexed batch.
+
+        It had when the offset index got that batch; one that has not has lost its end in a power
+        cut. Where timestamps rise the batch itself says so. Otherwise those behind the last entry
+        that is left are looked at. Raises `CorruptBatch`.
+        """
+        known_ms, known_offset = times.largest_up_to(last.last_offset - self._base_offset)
+        if last.max_timestamp > known_ms:
+            return False
+        since = walk(self._data, offsets.position_for(known_offset), last.position)
+        return all(batch.max_timestamp <= known_ms for batch in since)
 
     # Writing
 

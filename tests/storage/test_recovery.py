@@ -140,6 +140,40 @@ def test_a_segment_that_ends_where_the_recovery_point_is_gets_its_indexes_anew(l
     assert len(before) > 12
 
 
+@pytest.mark.parametrize("left", range(0, 60, 12))
+def test_the_largest_timestamp_is_found_although_its_index_entry_got_lost(left: int) -> None:
+    """Timestamps that fall again behind it do not show that something is missing."""
+    files = MemoryFiles()
+    log = open_log(files, segment_bytes=1 << 20)
+    for number in range(40):
+        later_ms = number if number < 20 else 1000 if number == 20 else -1000
+        append(log, batch_of([bytes(90)], timestamps=[NOW_MS + later_ms]))
+    log.checkpoint()
+    path = log.segments[0].path(".timeindex")
+    assert left < files.size(path)
+    damage(files, path, lambda data: data.__delitem__(slice(left, None)))
+    again = open_log(files, recovery_point=40, segment_bytes=1 << 20)
+    for timestamp_ms in range(NOW_MS, NOW_MS + 25):
+        found = again.offset_for_timestamp(timestamp_ms, upper_bound=40)
+        assert found == log.offset_for_timestamp(timestamp_ms, upper_bound=40)
+    found = again.offset_for_timestamp(NOW_MS + 50, upper_bound=40)
+    assert found is not None
+    assert found.offset == 20
+    assert again.max_timestamp(upper_bound=40) == found
+
+
+@pytest.mark.parametrize("step_ms", [0.5, 0, -1])
+def test_recovery_goes_on_from_a_whole_time_index_however_timestamps_go(step_ms: float) -> None:
+    files = MemoryFiles()
+    log = open_log(files, segment_bytes=1 << 20)
+    for number in range(40):
+        append(log, batch_of([bytes(90)], timestamps=[NOW_MS + int(number * step_ms)]))
+    log.checkpoint()
+    again = open_log(files, recovery_point=40, segment_bytes=1 << 20)
+    assert 0 < again.recovery_report.checked_bytes < log.size_bytes // 4
+    assert again.max_timestamp(upper_bound=40) == log.max_timestamp(upper_bound=40)
+
+
 def test_recovery_goes_on_from_the_index_that_a_checkpoint_wrote() -> None:
     files, log = written(40, segment_bytes=1 << 20)
     point = log.checkpoint() or log.end_offset
