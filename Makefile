@@ -13,6 +13,7 @@ endif
 
 BIN    := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
+SPREAD := -n $(WORKERS) --dist worksteal
 PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .PHONY: help
@@ -80,20 +81,20 @@ lint: $(VENV)/.test
 
 .PHONY: unit
 unit: $(VENV)/.test
-	$(PYTEST) -n $(WORKERS) -m 'not slow' $(ARGS)
+	$(PYTEST) $(SPREAD) -m 'not slow' $(ARGS)
 
 .PHONY: check
 check: lint unit
 
 .PHONY: test
 test: lint docs-check
-	$(PYTEST) -n $(WORKERS) $(ARGS)
+	$(PYTEST) $(SPREAD) $(ARGS)
 
 .PHONY: fuzz
 fuzz: $(VENV)/.test
 	@echo 'to repeat this run: make fuzz SEED=$(SEED)'
 	HYPOTHESIS_PROFILE=fuzz FUZZ_SEED=$(SEED) \
-	  $(PYTEST) -n $(WORKERS) -m 'hypothesis or fuzz' --hypothesis-seed=$(SEED) $(ARGS)
+	  $(PYTEST) $(SPREAD) -m 'hypothesis or fuzz' --hypothesis-seed=$(SEED) $(ARGS)
 
 .PHONY: format
 format: $(VENV)/.test

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import kafka.errors as client
-import pytest
 
 from godel.errors import ApiError, ErrorCode
 
@@ -21,12 +20,14 @@ RENAMED = {
 """Where the client has kept an old name."""
 
 
-@pytest.mark.parametrize("code", [code for code in ErrorCode if 0 < code < 128], ids=str)
-def test_a_code_means_to_a_client_what_it_means_to_us(code: ErrorCode) -> None:
-    error = client.for_code(int(code))
-    assert (error.errno, error.message) == (code, RENAMED.get(code, code.name))
-    # kafka-python does not try again after a corrupt message; the Java client does.
-    assert error.retriable == (code.retriable and code is not ErrorCode.CORRUPT_MESSAGE)
+def test_a_code_means_to_a_client_what_it_means_to_us() -> None:
+    for code in ErrorCode:
+        if 0 < code < 128:
+            error = client.for_code(int(code))
+            assert (error.errno, error.message) == (code, RENAMED.get(code, code.name))
+            # kafka-python does not try again after a corrupt message; the Java client does.
+            is_retriable = code.retriable and code is not ErrorCode.CORRUPT_MESSAGE
+            assert error.retriable == is_retriable, code
 
 
 def test_retriable_codes_are_marked() -> None:

@@ -11,14 +11,12 @@ import ast
 import re
 import subprocess
 from collections.abc import Iterable, Iterator
-from functools import cache
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import NamedTuple
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
-SKIPPED_FOLDERS = {"__pycache__", "build", "dist", "data", "node_modules"}
+from tests.source_files import ROOT, Source, dotted, python_files, sources
 
 MAX_FUNCTION_LINES = 60
 MAX_FILE_LINES = 500
@@ -102,30 +100,6 @@ class Violation(NamedTuple):
         return f"{self.path}:{self.line}: {self.advice}"
 
 
-class Source(NamedTuple):
-    path: str
-    text: str
-    tree: ast.Module
-
-
-def python_files(*folders: str) -> Iterator[str]:
-    for folder in folders:
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            relative = path.relative_to(ROOT)
-            if not SKIPPED_FOLDERS.intersection(relative.parts):
-                yield relative.as_posix()
-
-
-@cache
-def parse(path: str) -> Source:
-    text = (ROOT / path).read_text(encoding="utf-8")
-    return Source(path, text, ast.parse(text, path))
-
-
-def sources(*folders: str) -> list[Source]:
-    return [parse(path) for path in python_files(*folders)]
-
-
 def is_within(path: str, places: Iterable[str]) -> bool:
     return any(
         path == place or (place.endswith("/") and path.startswith(place)) for place in places
@@ -138,20 +112,8 @@ def demand_none(violations: Iterable[Violation]) -> None:
         pytest.fail("\n".join(map(str, found)), pytrace=False)
 
 
-def dotted(node: ast.expr) -> str:
-    """`a.b.c` for a chain of names, "" for anything else."""
-    match node:
-        case ast.Name(id=name):
-            return name
-        case ast.Attribute(value=value, attr=attribute):
-            owner = dotted(value)
-            return f"{owner}.{attribute}" if owner else ""
-        case _:
-            return ""
-
-
-def imported_modules(tree: ast.Module) -> Iterator[tuple[int, str]]:
-    for node in ast.walk(tree):
+def imported_modules(source: Source) -> Iterator[tuple[int, str]]:
+    for node in source.nodes:
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -162,16 +124,6 @@ def is_one_of(module: str, banned: set[str]) -> bool:
     return module in banned or module.split(".")[0] in banned
 
 
-def functions(tree: ast.Module) -> Iterator[tuple[ast.FunctionDef | ast.AsyncFunctionDef, bool]]:
-    """Every function, and whether its first parameter is the instance or class."""
-    for node in ast.walk(tree):
-        in_class = isinstance(node, ast.ClassDef)
-        for child in ast.iter_child_nodes(node):
-            if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
-                decorators = {dotted(each) for each in child.decorator_list}
-                yield child, in_class and "staticmethod" not in decorators
-
-
 # --- sizes ---------------------------------------------------------------------------------------
 
 
@@ -179,7 +131,7 @@ def test_functions_are_short() -> None:
     demand_none(
         Violation(source.path, node.lineno, f"{node.name} has {lines} lines: split it (60 at most)")
         for source in sources("godel", "docs")
-        for node, _ in functions(source.tree)
+        for node, _ in source.functions()
         if (lines := (node.end_lineno or node.lineno) - node.lineno + 1) > MAX_FUNCTION_LINES
     )
 
@@ -201,7 +153,7 @@ def test_functions_take_few_positional_parameters() -> None:
             f"{node.name} takes {count} positional parameters: put `*` before what needs its name",
         )
         for source in sources("godel")
-        for node, bound in functions(source.tree)
+        for node, bound in source.functions()
         if (count := len(node.args.posonlyargs) + len(node.args.args) - bound)
         > MAX_POSITIONAL_PARAMETERS
         and not node.name.startswith("_")
@@ -212,19 +164,9 @@ def test_functions_take_few_positional_parameters() -> None:
 
 
 def forbidden_imports(source: Source, banned: set[str], advice: str) -> Iterator[Violation]:
-    for line, module in imported_modules(source.tree):
+    for line, module in imported_modules(source):
         if is_one_of(module, banned):
             yield Violation(source.path, line, f"imports {module}: {advice}")
-
-
-def named_nodes(tree: ast.Module) -> Iterator[tuple[int, str]]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name | ast.Attribute) and (name := dotted(node)):
-            yield node.lineno, name
-
-
-def calls(tree: ast.AST) -> Iterator[ast.Call]:
-    return (node for node in ast.walk(tree) if isinstance(node, ast.Call))
 
 
 def is_yield_to_loop(call: ast.Call) -> bool:
@@ -239,17 +181,17 @@ def is_yield_to_loop(call: ast.Call) -> bool:
 def clock_violations(source: Source) -> Iterator[Violation]:
     advice = "take a Clock or a Randomness (godel/clock.py) instead"
     yield from forbidden_imports(source, CLOCK_IMPORTS, advice)
-    yields = {call.func.lineno for call in calls(source.tree) if is_yield_to_loop(call)}
-    for line, name in named_nodes(source.tree):
-        for banned, instead in CLOCK_CALLS.items():
-            if (name == banned or name.endswith(f".{banned}")) and line not in yields:
-                yield Violation(source.path, line, f"{name}: use {instead}")
+    yields = {call.func.lineno for call in source.calls() if is_yield_to_loop(call)}
+    for line, name in source.names:
+        instead = CLOCK_CALLS.get(".".join(name.split(".")[-2:]))
+        if instead is not None and line not in yields:
+            yield Violation(source.path, line, f"{name}: use {instead}")
 
 
 def io_violations(source: Source) -> Iterator[Violation]:
     advice = "input and output belong in storage/files.py, server/ or a composition root"
     yield from forbidden_imports(source, IO_IMPORTS, advice)
-    for call in calls(source.tree):
+    for call in source.calls():
         if (name := dotted(call.func)) in IO_CALLS:
             yield Violation(source.path, call.lineno, f"calls {name}: {advice}")
 
@@ -258,7 +200,7 @@ def purity_violations(source: Source) -> Iterator[Violation]:
     advice = "this layer is pure: pass a value or a callable"
     yield from forbidden_imports(source, CONCURRENCY_IMPORTS | {"os"}, advice)
     waiting = ast.AsyncFunctionDef | ast.Await | ast.AsyncFor | ast.AsyncWith
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, waiting):
             yield Violation(source.path, node.lineno, f"async: {advice}")
 
@@ -295,7 +237,7 @@ def test_only_faces_read_the_environment() -> None:
         Violation(source.path, line, f"{name}: settings arrive as a config model")
         for source in sources("godel")
         if not is_within(source.path, ENVIRONMENT_READERS)
-        for line, name in named_nodes(source.tree)
+        for line, name in source.names
         if name in ENVIRONMENT
     )
 
@@ -339,14 +281,17 @@ def is_exhaustive(node: ast.Match) -> bool:
         return False
     if all(is_literal(case.pattern) for case in node.cases):
         return True
-    return any(dotted(call.func).endswith("assert_never") for call in calls(last))
+    return any(
+        isinstance(node, ast.Call) and dotted(node.func).endswith("assert_never")
+        for node in ast.walk(last)
+    )
 
 
 def test_match_ends_in_assert_never() -> None:
     demand_none(
         Violation(source.path, node.lineno, "end this match with `case _: assert_never(...)`")
         for source in sources("godel")
-        for node in ast.walk(source.tree)
+        for node in source.nodes
         if isinstance(node, ast.Match) and not is_exhaustive(node)
     )
 
@@ -376,7 +321,7 @@ def test_modules_and_classes_have_telling_names() -> None:
     classes = (
         Violation(source.path, node.lineno, f"{node.name}: {advice}")
         for source in sources("godel")
-        for node in ast.walk(source.tree)
+        for node in source.nodes
         if isinstance(node, ast.ClassDef) and banned_parts(node.name)
     )
     demand_none([*modules, *classes])
@@ -385,9 +330,9 @@ def test_modules_and_classes_have_telling_names() -> None:
 # --- tests ---------------------------------------------------------------------------------------
 
 
-def holds_logic(tree: ast.Module) -> bool:
+def holds_logic(source: Source) -> bool:
     """Whether a module has a function with a body, rather than declarations and protocols only."""
-    for node, _ in functions(tree):
+    for node, _ in source.functions():
         body = [each for each in node.body if not is_docstring_or_dots(each)]
         if body:
             return True
@@ -408,7 +353,7 @@ def test_each_module_has_its_tests() -> None:
     demand_none(
         Violation(source.path, 1, f"has no tests: write {mirror(source.path)}")
         for source in sources("godel")
-        if holds_logic(source.tree)
+        if holds_logic(source)
         and not is_within(source.path, UNMIRRORED)
         and not (ROOT / mirror(source.path)).exists()
     )
@@ -428,7 +373,8 @@ def test_tests_do_not_sleep() -> None:
     demand_none(
         Violation(source.path, call.lineno, "sleeps: drive a ManualClock, or await the event")
         for source in sources("tests")
-        for call in calls(source.tree)
+        if "sleep" in source.text  # most do not, and need not be parsed
+        for call in source.calls()
         if dotted(call.func) in {"sleep", "time.sleep", "asyncio.sleep", "anyio.sleep"}
         and not is_yield_to_loop(call)
     )

@@ -81,25 +81,19 @@ def test_a_secret_is_not_repeated_in_the_message() -> None:
     assert "hunter2" not in str(error.value)
 
 
-ALL = [
-    pytest.param(declared, id=f"{model.__name__} {name}")
-    for model in (BrokerConfig, TopicConfig, GroupConfig)
-    for name, declared in model.SETTINGS.items()
-]
-
-
-@pytest.mark.parametrize("declared", ALL)
-def test_a_declaration_is_whole(declared: Setting) -> None:
-    assert declared.doc.endswith("."), "a sentence"
-    declared.check(declared.default)
-    text = declared.default_text
-    if text is not None:
-        assert declared.parse(text) == declared.default
-    if declared.broker_name is not None:
-        behind = BrokerConfig.SETTINGS[declared.broker_name]
-        assert behind.type is declared.type
-    for name, _ in declared.fallbacks:
-        assert name in BrokerConfig.SETTINGS
+@pytest.mark.parametrize("model", [BrokerConfig, TopicConfig, GroupConfig])
+def test_declarations_are_whole(model: type[Config]) -> None:
+    for name, declared in model.SETTINGS.items():
+        assert declared.doc.endswith("."), f"{name}: say it in a sentence"
+        declared.check(declared.default)
+        text = declared.default_text
+        if text is not None:
+            assert declared.parse(text) == declared.default, name
+        if declared.broker_name is not None:
+            behind = BrokerConfig.SETTINGS[declared.broker_name]
+            assert behind.type is declared.type, name
+        for fallback, _ in declared.fallbacks:
+            assert fallback in BrokerConfig.SETTINGS, name
 
 
 @given(st.text())

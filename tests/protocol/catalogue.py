@@ -6,6 +6,8 @@ import importlib
 import pkgutil
 from collections.abc import Iterator
 
+import pytest
+
 from godel.protocol import messages
 from godel.protocol.message import Array, Message, fields_of
 from godel.protocol.types import Primitive
@@ -23,9 +25,14 @@ ROOTS: list[type[Message]] = [
     and value.__module__ == module.__name__
     and hasattr(value, "VERSIONS")
 ]
-VERSIONS = [
-    (cls, version) for cls in ROOTS for version in range(cls.VERSIONS[0], cls.VERSIONS[1] + 1)
-]
+EACH_ROOT = pytest.mark.parametrize("cls", ROOTS, ids=lambda cls: cls.__name__)
+
+
+def all_versions(cls: type[Message]) -> range:
+    return range(cls.VERSIONS[0], cls.VERSIONS[1] + 1)
+
+
+VERSIONS = [(cls, version) for cls in ROOTS for version in all_versions(cls)]
 
 
 def structs_of(cls: type[Message]) -> Iterator[type[Message]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import struct
 import tracemalloc
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -23,7 +24,7 @@ from godel.protocol.messages.offset_commit import OffsetCommitRequest
 from godel.protocol.messages.offset_fetch import OffsetFetchRequest
 from godel.protocol.messages.produce import ProduceRequest
 from godel.protocol.wire import varint
-from tests.protocol.catalogue import ROOTS, VERSIONS, at_version
+from tests.protocol.catalogue import EACH_ROOT, all_versions, at_version
 from tests.protocol.strategies import messages
 
 MEBIBYTE = 1 << 20
@@ -36,16 +37,16 @@ def decode_or_refuse(cls: type[Message], data: bytes, version: int) -> Message |
         return None
 
 
-@pytest.mark.parametrize("cls", ROOTS, ids=lambda cls: cls.__name__)
+@EACH_ROOT
 @settings(max_examples=10)
 @given(data=st.binary(max_size=60))
 def test_garbage(cls: type[Message], data: bytes) -> None:
-    for version in range(cls.VERSIONS[0], cls.VERSIONS[1] + 1):
+    for version in all_versions(cls):
         decode_or_refuse(cls, data, version)
         decode_or_refuse(cls, b"\0" * len(data) + data, version)
 
 
-@pytest.mark.parametrize("cls", ROOTS, ids=lambda cls: cls.__name__)
+@EACH_ROOT
 @settings(max_examples=4)
 @given(data=st.data())
 def test_mutations(cls: type[Message], data: st.DataObject) -> None:
@@ -70,16 +71,29 @@ def test_mutations(cls: type[Message], data: st.DataObject) -> None:
             codec.encode(accepted, version)
 
 
-@pytest.mark.parametrize(("cls", "version"), VERSIONS, ids=lambda v: getattr(v, "__name__", v))
-def test_every_cut_is_refused(cls: type[Message], version: int) -> None:
-    encoded = codec.encode(at_version(cls(), version), version)
-    for length in range(len(encoded)):
-        with pytest.raises(DecodeError, match=cls.__name__):
-            codec.decode(cls, encoded[:length], version)
-        with pytest.raises(DecodeError):
-            codec.prefix_decoder(cls, version)(encoded[:length], 0)
-    with pytest.raises(DecodeError):
-        codec.decoder(cls, version)(encoded, len(encoded) + 1)
+def refusal(decode: Callable[[bytes, int], object], data: bytes, at: int = 0) -> str:
+    """In what words the bytes are refused; "" when they are taken."""
+    try:
+        decode(data, at)
+    except DecodeError as error:
+        return str(error)
+    return ""
+
+
+@EACH_ROOT
+def test_every_cut_and_every_byte_too_many_is_refused(cls: type[Message]) -> None:
+    taken = []
+    for version in all_versions(cls):
+        encoded = codec.encode(at_version(cls(), version), version)
+        whole, prefix = codec.decoder(cls, version), codec.prefix_decoder(cls, version)
+        for length in range(len(encoded)):
+            cut = encoded[:length]
+            if cls.__name__ not in refusal(whole, cut) or not refusal(prefix, cut):
+                taken.append((version, length))
+        if "remain" not in refusal(whole, encoded + b"\0"):
+            taken.append((version, len(encoded) + 1))
+        assert refusal(whole, encoded, len(encoded) + 1), f"version {version}, read past its end"
+    assert not taken, f"versions, and how many bytes of the message were there: {taken}"
 
 
 # --- lengths that the bytes do not bear out --------------------------------------------------

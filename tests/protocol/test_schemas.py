@@ -19,7 +19,7 @@ import pytest
 from godel.protocol import codec
 from godel.protocol.message import Array, Field, FieldType, Message, fields_of, zero_of
 from godel.protocol.types import RECORDS, Primitive
-from tests.protocol.catalogue import ROOTS, structs_of
+from tests.protocol.catalogue import EACH_ROOT, ROOTS, structs_of
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "kafka-messages"
 PACKAGED = importlib.resources.files("kafka.protocol.schemas") / "resources"
@@ -136,7 +136,7 @@ def differences(
             yield from differences(part, known, version, flexible=flexible)
 
 
-@pytest.mark.parametrize("cls", ROOTS, ids=lambda cls: cls.__name__)
+@EACH_ROOT
 def test_class_says_what_kafkas_schema_says(cls: type[Message]) -> None:
     schema = schema_of(cls.__name__)
     if schema is None:
@@ -157,7 +157,7 @@ def test_class_says_what_kafkas_schema_says(cls: type[Message]) -> None:
         assert list(differences(cls, known, version, flexible=flexible)) == []
 
 
-@pytest.mark.parametrize("cls", ROOTS, ids=lambda cls: cls.__name__)
+@EACH_ROOT
 def test_fields_are_ignorable_where_kafka_says_so(cls: type[Message]) -> None:
     """Only asked of fields that some version lacks: of the others it says nothing."""
     schema = schema_of(cls.__name__)
