@@ -202,7 +202,7 @@ class PartitionCheck:
         is_promised = result.next_offset < self._expected.recovery_point
         if place.is_last and place.is_recovered and not is_promised:
             data = file.pread(result.position, batch_scan.SEARCH_BYTES)
-            if batch_scan.find_batch(data, 1, result.next_offset) is None:
+            if batch_scan.find_batch(data, 0, result.next_offset) is None:
                 return note(file.path, f"{what} (the torn end of a crash)", result.position)
         return problem(file.path, what, result.position)
 

@@ -55,6 +55,7 @@ def scan(
 
     The loop of a recovery, once for each batch: it asks the header for nothing that costs a call.
     """
+    limit = min(size_bytes, layout.MAX_SEGMENT_BYTES)
     gap_position, gap_offset = position, layout.MAX_OFFSET  # of the last batch that jumped ahead
     chunk, chunk_start = memoryview(b""), position
     last_possible = base_offset + MAX_RELATIVE_OFFSET
@@ -69,8 +70,8 @@ def scan(
             return Scan(position, next_offset, str(problem))
         first_offset = header.base_offset
         length = header.batch_length + LENGTH_PREFIX_SIZE
-        if position + length > size_bytes:
-            return Scan(position, next_offset, f"{position + length - size_bytes} bytes missing")
+        if position + length > limit:
+            return Scan(position, next_offset, _beyond(position + length, size_bytes))
         if first_offset < next_offset:
             if first_offset >= gap_offset:
                 return Scan(gap_position, gap_offset, "an offset jumps ahead")
@@ -95,6 +96,12 @@ def scan(
         position += length
         next_offset = last_offset + 1
     return Scan(position, next_offset, None)
+
+
+def _beyond(end: int, size_bytes: int) -> str:
+    if end > size_bytes:
+        return f"{end - size_bytes} bytes missing"
+    return f"a segment has at most {layout.MAX_SEGMENT_BYTES} bytes, this one {size_bytes}"
 
 
 def find_batch(data: bytes, start: int, offset: int) -> int | None:

@@ -54,6 +54,8 @@ _STRAY_FOLDER = re.compile(r".+\.[0-9a-f]{32}-stray")
 MAX_NAME = 255
 MAX_PARTITION = 2**31 - 1
 MAX_OFFSET = 2**63 - 1
+MAX_SEGMENT_BYTES = 2**31 - 1
+"""Of a `.log` file: positions in the indexes have 31 bits (Kafka's, too)."""
 
 
 class SegmentFile(NamedTuple):

@@ -169,12 +169,19 @@ def _trust(segments: Sequence[Segment], end_offset: int) -> bool:
     """
     if not segments:
         return True
+    if any(map(_is_too_large, segments)):
+        return False
     active = segments[-1]
     if (end_offset > active.base_offset) != (active.size_bytes > 0):
         return False
     active.next_offset = max(end_offset, active.base_offset)
     index = active.transactions
     return index is None or index.end_offset <= active.next_offset
+
+
+def _is_too_large(segment: Segment) -> bool:
+    """No broker has written it: what is beyond the limit cannot be indexed, and is cut off."""
+    return segment.size_bytes > layout.MAX_SEGMENT_BYTES
 
 
 def _settle(
@@ -239,7 +246,7 @@ def _recover(
     rebuilding = Rebuilding(segments, snapshots)
     for number, segment in enumerate(segments):
         is_last = number == len(segments) - 1
-        if not is_last and segment.next_offset < checked_from:
+        if not is_last and segment.next_offset < checked_from and not _is_too_large(segment):
             next_offset = segment.next_offset
             continue
         if segment.base_offset < next_offset:
@@ -338,7 +345,7 @@ def _cut(files: Files, folder: str, loaded: LoadedLog, number: int, result: Scan
     rest_bytes = segment.size_bytes - result.position
     cut_bytes = rest_bytes + sum(one.size_bytes for one in later)
     aside = []
-    if rest_bytes and (any(one.size_bytes for one in later) or _has_batch_behind(segment, result)):
+    if rest_bytes and (any(one.size_bytes for one in later) or _has_whole_batch(segment, result)):
         aside.append(_copy_aside(files, folder, segment, result))
     for one in reversed(later):
         aside += _set_aside(files, folder, one)
@@ -359,9 +366,9 @@ def _cut(files: Files, folder: str, loaded: LoadedLog, number: int, result: Scan
     )
 
 
-def _has_batch_behind(segment: Segment, result: Scan) -> bool:
+def _has_whole_batch(segment: Segment, result: Scan) -> bool:
     data = segment.file.pread(result.position, SEARCH_BYTES)
-    return find_batch(data, 1, result.next_offset) is not None if len(data) > HEADER_SIZE else False
+    return find_batch(data, 0, result.next_offset) is not None if len(data) > HEADER_SIZE else False
 
 
 def _copy_aside(files: Files, folder: str, segment: Segment, result: Scan) -> str:

@@ -14,7 +14,6 @@ from godel.storage import layout
 from godel.storage.compaction import Round, Source
 from godel.storage.files import File, Files, join
 from godel.storage.log_config import LogConfig
-from godel.storage.offset_index import MAX_RELATIVE_OFFSET
 from godel.storage.segment import Segment
 from godel.storage.swap import copy_paths
 
@@ -108,7 +107,7 @@ def _copy_one(
             unpaid_bytes += header.size_bytes
             if kept is not None:
                 size_bytes = len(kept)
-                if copy.size_bytes + size_bytes > MAX_RELATIVE_OFFSET:
+                if copy.size_bytes + size_bytes > layout.MAX_SEGMENT_BYTES:
                     raise CorruptBatch(f"{copy.file.path} would be larger than a segment may be")
                 max_timestamp = parse_header(kept).max_timestamp
                 copy.append((kept,), size_bytes, header.last_offset, max_timestamp)

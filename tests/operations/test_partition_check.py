@@ -87,6 +87,20 @@ def test_damage_before_whole_batches_is_a_problem_even_after_a_crash(files: Memo
     assert problems(check(files, CRASHED._replace(recovery_point=0)))
 
 
+@pytest.mark.parametrize("expected", [CLOSED, CRASHED._replace(recovery_point=0)])
+def test_a_segment_larger_than_its_indexes_can_say(
+    expected: Expected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also after a crash that is not its torn end."""
+    files = MemoryFiles()
+    log = open_log(files, FOLDER, topic_id=TOPIC_ID, segment_bytes=1 << 20)
+    append_values(log, COUNT - 1)
+    append_values(log, 1)
+    log.close()
+    monkeypatch.setattr("godel.storage.layout.MAX_SEGMENT_BYTES", log.size_bytes - 1)
+    assert any("a segment has at most" in what for what in problems(check(files, expected)))
+
+
 def test_a_leader_epoch_that_the_checkpoint_does_not_have(files: MemoryFiles) -> None:
     put(files, f"{FOLDER}/leader-epoch-checkpoint", b"0\n1\n1 0\n")
     assert problems(check(files)) == [

@@ -43,6 +43,16 @@ def test_sound_batches_are_shown_one_by_one_however_long_they_are() -> None:
     assert seen == [(0, 0), (one, 1), (2 * one, 2), (3 * one, 3), (3 * one + len(batches(3)), 4)]
 
 
+def test_a_segment_ends_where_indexes_could_not_say_any_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    data = batches(0, 1, 2, 3)
+    monkeypatch.setattr("godel.storage.layout.MAX_SEGMENT_BYTES", len(data) - 1)
+    problem = f"a segment has at most {len(data) - 1} bytes, this one {len(data)}"
+    assert scanned(data) == Scan(len(batches(0, 1, 2)), 3, problem)
+    assert "bytes missing" in str(scanned(data[:-1]).problem)
+
+
 @pytest.mark.parametrize(
     ("data", "problem"),
     [

@@ -186,6 +186,33 @@ def test_recovery_goes_on_from_the_index_that_a_checkpoint_wrote() -> None:
     assert says_own_offset(read_records(log), 0, 40)
 
 
+@pytest.mark.parametrize("was_clean", [True, False])
+@pytest.mark.parametrize("first", [0, -2])
+def test_what_is_too_large_for_a_segment_is_kept_aside(
+    first: int, was_clean: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where positions have no place in an index: also below the recovery point, and on trust."""
+    files, log = written(40)
+    log.close()
+    large, taken_in = log.segments[first], log.segments[first + 1]
+    data = files.read(large.file.path) + files.read(taken_in.file.path)
+    put(files, large.file.path, data)
+    for suffix in (".log", ".index", ".timeindex"):
+        files.remove(taken_in.path(suffix))
+    limit = len(data) - 10
+    monkeypatch.setattr("godel.storage.layout.MAX_SEGMENT_BYTES", limit)
+    again = open_log(files, was_clean=was_clean, recovery_point=40)
+    cut = again.recovery_report.cut
+    assert cut is not None
+    assert f"at most {limit} bytes" in cut.reason
+    assert again.end_offset == taken_in.next_offset - 1
+    assert again.segments[-1].size_bytes == cut.position < limit
+    assert says_own_offset(read_records(again), 0, again.end_offset)
+    aside = b"".join(files.read(path) for path in sorted(cut.aside))
+    assert aside.startswith(data[cut.position :])
+    assert len(aside) == cut.cut_bytes
+
+
 def test_damage_where_recovery_takes_up_ends_the_log_there() -> None:
     files, log = written(40, segment_bytes=1 << 20)
     point = log.checkpoint() or log.end_offset
