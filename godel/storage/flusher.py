@@ -133,6 +133,9 @@ class Flusher:
         self._asking: dict[Syncable, None] = {}
         self._is_scheduled = False
         self._in_flight: asyncio.Future[list[Synced]] | None = None
+        """The round."""
+        self._under_way: set[asyncio.Future[list[Synced]]] = set()
+        """It, and what `flush_all` has begun."""
         self._executor: ThreadPoolExecutor | None = None
         self.rounds = 0
         self._written_bytes = 0
@@ -190,48 +193,65 @@ class Flusher:
         """Sync many logs beside the rounds, several at a time: the disk takes them together.
 
         `volumes`: paths on those that they are on, where it may be worth writing all at once.
+        Who is cancelled waits for no sync that is under way; `close` does.
         """
         if self._files.is_inline:
             for log in logs:
                 self.flush_now(log)
             return
-        waiting = deque(logs)
-        loop = asyncio.get_running_loop()
-        with ThreadPoolExecutor(threads, "godel-flush-all") as executor:
+        executor = ThreadPoolExecutor(threads, "godel-flush-all")
+        try:
             if len(logs) >= MANY_LOGS:
+                loop = asyncio.get_running_loop()
                 for path in volumes:
                     await loop.run_in_executor(executor, self._files.write_back, path)
+            waiting = deque(logs)
+            await asyncio.gather(*(self._flush_each(waiting, executor) for _ in range(threads)))
+        finally:
+            executor.shutdown(wait=False)
 
-            async def work() -> None:
-                while waiting:
-                    plans: list[tuple[Syncable, SyncPlan]] = []
-                    while waiting and len(plans) < LOGS_AT_ONCE:
-                        log = waiting.popleft()
-                        self._asking.pop(log, None)
-                        if (plan := log.begin_sync()) is not None:
-                            plans.append((log, plan))
-                    done = executor.submit(self._sync_all, [plan for _, plan in plans])
-                    try:
-                        await asyncio.shield(asyncio.wrap_future(done))
-                    finally:  # whoever is cancelled does not leave its files pinned
-                        for (log, plan), synced in zip(plans, done.result(), strict=True):
-                            self._end(log, plan, synced)
-                    await asyncio.sleep(0)
+    async def _flush_each(self, waiting: deque[Syncable], executor: ThreadPoolExecutor) -> None:
+        while waiting:
+            plans: list[tuple[Syncable, SyncPlan]] = []
+            while waiting and len(plans) < LOGS_AT_ONCE:
+                log = waiting.popleft()
+                self._asking.pop(log, None)
+                if (plan := log.begin_sync()) is not None:
+                    plans.append((log, plan))
+            await asyncio.shield(self._carry_out(plans, executor))
+            await asyncio.sleep(0)
 
-            await asyncio.gather(*(work() for _ in range(threads)))
+    def _carry_out(
+        self, plans: Sequence[tuple[Syncable, SyncPlan]], executor: ThreadPoolExecutor
+    ) -> asyncio.Future[list[Synced]]:
+        """Sync in a thread, and tell the logs; whoever waits for it, they are told before."""
+        done = asyncio.get_running_loop().run_in_executor(
+            executor, self._sync_all, [plan for _, plan in plans]
+        )
+        self._under_way.add(done)
+        done.add_done_callback(lambda _: self._end_all(plans, done))
+        return done
+
+    def _end_all(
+        self, plans: Sequence[tuple[Syncable, SyncPlan]], done: asyncio.Future[list[Synced]]
+    ) -> None:
+        self._under_way.discard(done)
+        if not done.cancelled():
+            for (log, plan), synced in zip(plans, done.result(), strict=True):
+                self._end(log, plan, synced)
 
     def forget(self, log: Syncable) -> None:
         """The log is closed: it no longer waits for a round."""
         self._asking.pop(log, None)
 
     async def close(self) -> None:
-        """Wait for the round in flight and end the worker thread.
+        """Wait for the syncs under way and end the worker thread.
 
         What is asked for besides is left to those who close the logs, before this or after it.
         """
-        while self._in_flight is not None:
+        while self._under_way:
             self._asking.clear()
-            await asyncio.wait([self._in_flight])
+            await asyncio.wait(self._under_way)
             await asyncio.sleep(0)
         if self._executor is not None:
             self._executor.shutdown(wait=True)
@@ -255,22 +275,12 @@ class Flusher:
         self.rounds += 1
         if self._executor is None:
             self._executor = ThreadPoolExecutor(1, thread_name_prefix="godel-flusher")
-        self._in_flight = asyncio.get_running_loop().run_in_executor(
-            self._executor, self._sync_all, [plan for _, plan in plans]
-        )
-        self._in_flight.add_done_callback(lambda done: self._finish_round(plans, done))
+        self._in_flight = self._carry_out(plans, self._executor)
+        self._in_flight.add_done_callback(self._finish_round)
 
-    def _finish_round(
-        self,
-        plans: Sequence[tuple[Syncable, SyncPlan]],
-        done: asyncio.Future[list[Synced]],
-    ) -> None:
+    def _finish_round(self, done: asyncio.Future[list[Synced]]) -> None:
         self._in_flight = None
-        if done.cancelled():
-            return
-        for (log, plan), synced in zip(plans, done.result(), strict=True):
-            self._end(log, plan, synced)
-        if self._asking and not self._is_scheduled:
+        if self._asking and not self._is_scheduled and not done.cancelled():
             self._start_round()
 
     def _sync_all(self, plans: Iterable[SyncPlan]) -> list[Synced]:
