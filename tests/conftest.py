@@ -1,4 +1,4 @@
-"""What every test shares: hypothesis profiles, counts, the garbage collector, the event loop.
+"""What every test shares: hypothesis profiles, counts, the garbage collector, a broker in memory.
 
 `HYPOTHESIS_PROFILE` chooses how hard the property tests try, see `fuzzing.py`; the profile `fuzz`
 tries `FUZZ_FACTOR` times as many examples, also of properties that set a number of their own.
@@ -10,11 +10,16 @@ import gc
 import re
 from collections import Counter
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.fuzzing import COUNTED, EXAMPLES, FUZZ_FACTOR, IS_FUZZ, PROFILE
+
+if TYPE_CHECKING:
+    from godel.testing import Broker
+    from tests.wire import Client
 
 _UNHURRIED = (HealthCheck.too_slow, HealthCheck.data_too_large)
 
@@ -91,3 +96,22 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def anyio_backend() -> str:
     """Async tests (`@pytest.mark.anyio`) run on asyncio, as the broker does."""
     return "asyncio"
+
+
+@pytest.fixture
+def broker() -> Iterator[Broker]:
+    """A broker in memory whose time stands still."""
+    from godel.clock import ManualClock
+    from godel.testing import Broker  # only those who use it wait for what it imports
+
+    with Broker(clock=ManualClock(), seed=1) as broker:
+        yield broker
+
+
+@pytest.fixture
+def client(broker: Broker) -> Iterator[Client]:
+    """A connection to the `broker` of the test, whichever that is."""
+    from tests.wire import Client
+
+    with Client(broker) as client:
+        yield client

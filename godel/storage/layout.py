@@ -52,6 +52,7 @@ _MOVING_FOLDER = re.compile(r"(.+)\.([0-9a-f]{32})-(future|moved)")
 _STRAY_FOLDER = re.compile(r".+\.[0-9a-f]{32}-stray")
 
 MAX_NAME = 255
+"""Characters of a file name that every file system takes; those of a topic are one byte each."""
 MAX_PARTITION = 2**31 - 1
 MAX_OFFSET = 2**63 - 1
 MAX_SEGMENT_BYTES = 2**31 - 1
@@ -101,13 +102,13 @@ def parse_partition_folder(name: str) -> TopicPartition | None:
 def deleted_folder(partition: TopicPartition, unique: bytes) -> str:
     """The name of a deleted topic's folder until it is gone; Kafka cuts long names the same way."""
     suffix = f"-{partition.partition}.{unique.hex()}-delete"
-    return partition.topic[: 255 - len(suffix)] + suffix
+    return partition.topic[: MAX_NAME - len(suffix)] + suffix
 
 
 def stray_folder(partition: TopicPartition, unique: bytes) -> str:
     """Where a folder goes that belongs to no topic we know; never deleted by us."""
     suffix = f"-{partition.partition}.{unique.hex()}-stray"
-    return partition.topic[: 255 - len(suffix)] + suffix
+    return partition.topic[: MAX_NAME - len(suffix)] + suffix
 
 
 class MovingFolder(NamedTuple):

@@ -11,14 +11,13 @@ from __future__ import annotations
 import io
 import os
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from godel.cli.main import main
-from godel.clock import ManualClock
 from godel.testing import Broker
 from tests.client.conftest import StandingClock
 
@@ -35,12 +34,6 @@ class Result:
 
 
 Command = Callable[..., Result]
-
-
-@pytest.fixture
-def broker() -> Iterator[Broker]:
-    with Broker(clock=ManualClock(), seed=1) as broker:
-        yield broker
 
 
 @pytest.fixture(autouse=True)

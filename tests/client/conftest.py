@@ -1,4 +1,4 @@
-"""A broker whose time stands still, and where a client finds it."""
+"""Where a client finds a broker whose time stands still."""
 
 from __future__ import annotations
 
@@ -7,15 +7,9 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from godel.client.cluster import Cluster, parse_addresses
-from godel.clock import ManualClock, SystemClock
+from godel.clock import SystemClock
 from godel.testing import Broker
 from tests.wire import NOW_MS, Client
-
-
-@pytest.fixture
-def broker() -> Iterator[Broker]:
-    with Broker(clock=ManualClock(), seed=1) as broker:
-        yield broker
 
 
 class StandingClock(SystemClock):

@@ -27,8 +27,6 @@ from godel.protocol.wire import varint
 from tests.protocol.catalogue import EACH_ROOT, all_versions, at_version
 from tests.protocol.strategies import messages
 
-MEBIBYTE = 1 << 20
-
 
 def decode_or_refuse(cls: type[Message], data: bytes, version: int) -> Message | None:
     try:

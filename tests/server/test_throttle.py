@@ -43,12 +43,6 @@ def limit(client: Client, key: str, rate: float, client_id: str | None = "tester
 
 
 @pytest.fixture
-def broker() -> Iterator[Broker]:
-    with Broker(clock=ManualClock(), seed=1) as broker:
-        yield broker
-
-
-@pytest.fixture
 def client(broker: Broker) -> Iterator[Client]:
     with Client(broker) as client:
         client.create("t")
