@@ -30,12 +30,12 @@ class RequestContext:
     """
 
     __slots__ = (
-        "arrived_s",
         "began_s",
         "broker",
         "client_host",
         "client_id",
         "listener",
+        "queue_s",
         "user",
         "version",
     )
@@ -47,5 +47,7 @@ class RequestContext:
         self.user = ANONYMOUS
         self.client_id: str | None = None
         self.version = 0
-        self.arrived_s = self.began_s = 0.0
-        """When it could have been taken up, and when it was, as `Clock.elapsed_s` tells."""
+        self.began_s = 0.0
+        """When it was taken up, as `Clock.elapsed_s` tells."""
+        self.queue_s = 0.0
+        """For how long it could not be taken up before, in the way of an earlier one."""

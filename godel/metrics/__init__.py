@@ -10,12 +10,11 @@ Apache Kafka (groups: kafka_exporter), units included. What Kafka does not have 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from godel.metrics.series import (
     TIME_BOUNDS_MS,
     TIME_BOUNDS_S,
-    UNFOLDED,
     AnyFamily,
     Counter,
     Declared,
@@ -31,7 +30,6 @@ from godel.metrics.series import (
 __all__ = [
     "TIME_BOUNDS_MS",
     "TIME_BOUNDS_S",
-    "UNFOLDED",
     "AnyFamily",
     "Counter",
     "Declared",
@@ -60,11 +58,13 @@ class Metrics:
         self._declare_broker()
 
     def _declare_requests(self) -> None:
-        self.requests = self._counters(
+        self._stages: dict[str, dict[str, Stages]] = {}
+        self.requests = self._counter_reading(
             "kafka_network_requestmetrics_requests_total",
-            "Requests taken from clients.",
+            "Requests of clients, each when it is done.",
             labels=("request", "version"),
         )
+        self.requests.rows = self._requests_by_version
         self.request_errors = self._counters(
             "kafka_network_requestmetrics_errors_total",
             "Error codes in answers, wherever they stand; a request may be answered with several.",
@@ -88,7 +88,6 @@ class Metrics:
         )
 
     def _declare_request_times(self) -> None:
-        self._stages: dict[str, Stages] = {}
         times = "kafka_network_requestmetrics"
         self._times_reading(
             f"{times}_requestqueuetimems",
@@ -111,13 +110,21 @@ class Metrics:
             lambda stages: stages.total,
         )
 
-    def stages(self, api: str) -> Stages:
-        """The times of an API; look them up once."""
-        return self._stages.setdefault(api, Stages())
+    def stages(self, api: str, version: str) -> Stages:
+        """Where requests are counted and timed; look it up once."""
+        return self._stages.setdefault(api, {}).setdefault(version, Stages())
+
+    def _requests_by_version(self) -> Iterator[Row]:
+        for api, versions in list(self._stages.items()):
+            for version, stages in list(versions.items()):
+                yield (api, version), stages.requests
 
     def _times_reading(self, name: str, doc: str, stage: Callable[[Stages], Histogram]) -> None:
-        times = self._read("histogram", name, doc, labels=("request",), unit="ms")
-        times.rows = lambda: (((api,), stage(stages)) for api, stages in list(self._stages.items()))
+        def rows() -> Iterator[Row]:
+            for api, versions in list(self._stages.items()):
+                yield (api,), sum(map(stage, versions.values()), Histogram())
+
+        self._read("histogram", name, doc, labels=("request",), unit="ms").rows = rows
 
     def _declare_connections(self) -> None:
         self.bytes_received = self._counter(

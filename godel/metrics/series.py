@@ -5,7 +5,7 @@ Times are kept in seconds, for that is what a clock gives, and shown in millisec
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from operator import add
 from typing import Generic, TypeAlias, TypeVar
@@ -66,17 +66,6 @@ class Histogram:
     def observe(self, took_s: float) -> None:
         self.counts[bisect_left(TIME_BOUNDS_S, took_s)] += 1
         self.sum_s += took_s
-
-    def observe_all(self, took_s: list[float]) -> None:
-        """Many at a time, which is quicker; the list is sorted."""
-        took_s.sort()
-        before = 0
-        for number, bound_s in enumerate(TIME_BOUNDS_S):
-            place = bisect_right(took_s, bound_s)
-            self.counts[number] += place - before
-            before = place
-        self.counts[-1] += len(took_s) - before
-        self.sum_s += sum(took_s)
 
     def __add__(self, other: Histogram) -> Histogram:
         return Histogram(list(map(add, self.counts, other.counts)), self.sum_s + other.sum_s)
@@ -150,39 +139,18 @@ class Reading(Declared):
 AnyFamily: TypeAlias = Family[Counter] | Family[Gauge] | Family[Histogram] | Reading
 
 
-UNFOLDED = 256
-"""So many durations are kept as they are before they are sorted into buckets, all at once."""
-
-
 class Stages:
-    """How long the requests of one API took, by stage.
+    """How many requests of one API at one version there were, and how long they took, by stage.
 
-    What every request pays for is no more than an `append`. Most wait for nothing: the whole of
-    their time is local, `prompt` takes it. Of one that waited for its turn `queued` takes how long,
-    and `late` its local time. `fold` sorts all of it into buckets, when there are `UNFOLDED`.
+    Most wait for nothing, so the whole of their time is local, and are over before the first bound
+    of the histograms. What each of them pays for is two additions, to `quick` and `quick_s`.
     """
 
-    __slots__ = (
-        "_late",
-        "_late_s",
-        "_prompt",
-        "_prompt_s",
-        "_queue",
-        "_queue_s",
-        "_total",
-        "late",
-        "prompt",
-        "queued",
-        "remote",
-    )
+    __slots__ = ("_late", "_prompt", "_queue", "_total", "quick", "quick_s", "remote")
 
     def __init__(self) -> None:
-        self._prompt_s: list[float] = []
-        self._queue_s: list[float] = []
-        self._late_s: list[float] = []
-        self.prompt = self._prompt_s.append
-        self.queued = self._queue_s.append
-        self.late = self._late_s.append
+        self.quick = 0
+        self.quick_s = 0.0
         self._prompt = Histogram()
         self._late = Histogram()
         self._queue = Histogram()
@@ -190,14 +158,15 @@ class Stages:
         """Of those that waited."""
         self.remote = Histogram()
 
-    def fold(self) -> None:
-        self._total.observe_all(list(map(add, self._queue_s, self._late_s)))
-        self._queue.observe_all(self._queue_s)
-        self._late.observe_all(self._late_s)
-        self._prompt.observe_all(self._prompt_s)
-        self._queue_s.clear()
-        self._late_s.clear()
-        self._prompt_s.clear()
+    def prompt(self, local_s: float) -> None:
+        """A request that waited for nothing, of any length."""
+        self._prompt.observe(local_s)
+
+    def queued(self, *, queue_s: float, local_s: float) -> None:
+        """A request that waited for its turn and for nothing else."""
+        self._queue.observe(queue_s)
+        self._late.observe(local_s)
+        self._total.observe(queue_s + local_s)
 
     def waited(self, *, queue_s: float, local_s: float, remote_s: float) -> None:
         """A request that waited for more than its turn."""
@@ -207,17 +176,21 @@ class Stages:
         self._total.observe(queue_s + local_s + remote_s)
 
     @property
+    def requests(self) -> int:
+        return self.total.value
+
+    @property
     def queue(self) -> Histogram:
-        self.fold()
-        at_once = Histogram([self._prompt.value, *[0] * len(TIME_BOUNDS_S)])
-        return self._queue + at_once
+        return self._queue + _first_bucket(self.quick + self._prompt.value)
 
     @property
     def local(self) -> Histogram:
-        self.fold()
-        return self._prompt + self._late
+        return _first_bucket(self.quick, self.quick_s) + self._prompt + self._late
 
     @property
     def total(self) -> Histogram:
-        self.fold()
-        return self._prompt + self._total
+        return _first_bucket(self.quick, self.quick_s) + self._prompt + self._total
+
+
+def _first_bucket(count: int, sum_s: float = 0.0) -> Histogram:
+    return Histogram([count, *[0] * len(TIME_BOUNDS_S)], sum_s)

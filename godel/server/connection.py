@@ -117,8 +117,7 @@ class Connection(asyncio.BufferedProtocol):
             arrived = iter(frames)
             arrived_s = self._reception.elapsed_s()
             if not self._kept and self._may_serve():
-                context = self._context
-                context.arrived_s = context.began_s = arrived_s
+                self._context.began_s = arrived_s
                 self._serve(arrived)
             self._keep(arrived, arrived_s)
             if self._reserved_bytes:
@@ -311,8 +310,10 @@ class Connection(asyncio.BufferedProtocol):
             self._reception.memory.take(kept_bytes)
 
     def _next_kept(self, kept: deque[tuple[memoryview, float]]) -> Iterator[memoryview]:
+        context = self._context
         while kept:
-            frame, self._context.arrived_s = kept.popleft()
+            frame, arrived_s = kept.popleft()
+            context.queue_s = context.began_s - arrived_s
             cost_bytes = len(frame) + KEPT_FRAME_BYTES
             self._kept_bytes -= cost_bytes
             self._reception.memory.release(cost_bytes)

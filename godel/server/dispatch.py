@@ -22,7 +22,7 @@ from godel.broker.context import RequestContext
 from godel.clock import Clock
 from godel.errors import ApiError, CloseConnection, DecodeError, EncodeError, ErrorCode
 from godel.handlers.respond import error_response
-from godel.metrics import UNFOLDED, Metrics
+from godel.metrics import Metrics
 from godel.protocol import codec
 from godel.protocol import frame as framing
 from godel.protocol.api import Answer, Api
@@ -50,12 +50,8 @@ class Route:
         "decode",
         "encode",
         "handle",
-        "late",
         "pipelined",
-        "prompt",
-        "queued",
         "request_flexible",
-        "requests",
         "response",
         "stages",
         "tells_throttle_time",
@@ -66,11 +62,7 @@ class Route:
     def __init__(self, api: Api, version: int, metrics: Metrics) -> None:
         self.api = api
         self.version = version
-        self.requests = metrics.requests.of(api.name, str(version))
-        self.stages = metrics.stages(api.name)
-        self.prompt = self.stages.prompt
-        self.queued = self.stages.queued
-        self.late = self.stages.late
+        self.stages = metrics.stages(api.name, str(version))
         self._errors = metrics.request_errors
         self.count_error = self._count_error  # bound once
         self.handle = api.handle
@@ -101,13 +93,13 @@ class Parked:
     """A request whose answer is still to come. Holds what is needed to write it then."""
 
     __slots__ = (
-        "arrived_s",
         "began_s",
         "client_id",
         "correlation_id",
         "frame_bytes",
         "future",
         "handled_s",
+        "queue_s",
         "request",
         "route",
         "usage",
@@ -129,8 +121,10 @@ class Parked:
         self.usage = usage
         """Only where quotas are set."""
         self.client_id: str | None = None
-        self.arrived_s = self.began_s = self.handled_s = 0.0
-        """When it was read, taken up, and began to wait."""
+        self.began_s = self.handled_s = 0.0
+        """When it was taken up, and began to wait."""
+        self.queue_s = 0.0
+        """How long it waited for its turn before."""
 
 
 class Dispatcher:
@@ -171,7 +165,7 @@ class Dispatcher:
             if route is None:
                 route = self._open_route(selector)
                 if route is None:
-                    return self._refuse_version(selector, correlation_id, out)
+                    return self._refuse_version(selector, correlation_id, context, out)
             if length > 0 or length < -1:
                 context.client_id, at = framing.client_id(frame, length)
             else:
@@ -183,25 +177,34 @@ class Dispatcher:
         except (DecodeError, struct.error, IndexError) as error:
             raise self._undecodable(frame, error) from error
         context.version = route.version
-        route.requests.value += 1
-        if not route.requests.value % UNFOLDED:
-            route.stages.fold()
-        if self._quotas.is_on:
-            return self._metered(route, correlation_id, context, request, len(frame), out)
+        size: int | Throttled
         try:
-            answer = route.handle(context, request)
-            if answer.__class__ is route.response:
-                size = self._answer(route, correlation_id, answer, out)
-            elif isinstance(answer, Awaitable):
-                parked = Parked(route, correlation_id, request, asyncio.ensure_future(answer))
-                return self._wait(parked, context, len(frame))
+            if self._quotas.is_on:
+                taken = self._metered(route, correlation_id, context, request, len(frame), out)
+                if isinstance(taken, Parked):
+                    return self._wait(taken, context, len(frame))
+                size = taken
             else:
+                answer = route.handle(context, request)
+                if answer.__class__ is not route.response and isinstance(answer, Awaitable):
+                    parked = Parked(route, correlation_id, request, asyncio.ensure_future(answer))
+                    return self._wait(parked, context, len(frame))
                 size = self._answer(route, correlation_id, answer, out)
         except CloseConnection:
             raise
         except Exception as error:  # noqa: BLE001  # a bug ends the request, not the broker
             size = self._fail(route, correlation_id, request, error, out)
-        self._answered_at_once(route, context, len(frame))
+        # What counting costs every request, so without a call. Of requests that were read together,
+        # the next one begins now: as in Kafka, which takes it from the socket only now.
+        ended_s = self._now_s()
+        local_s = ended_s - context.began_s
+        context.began_s = ended_s
+        if context.queue_s or local_s >= self.slow.closer_look_s:
+            self._look_closer(route, context, local_s, len(frame))
+        else:
+            stages = route.stages
+            stages.quick += 1
+            stages.quick_s += local_s
         return size
 
     def _metered(
@@ -215,51 +218,42 @@ class Dispatcher:
     ) -> int | Parked | Throttled:
         """Handle a request whose use is counted."""
         usage = self._throttle.begin(context, request, frame_bytes)
-        try:
-            answer = route.handle(context, request)
-            self._throttle.handled(usage)
-            if isinstance(answer, Awaitable):
-                future = asyncio.ensure_future(answer)
-                parked = Parked(route, correlation_id, request, future, usage)
-                return self._wait(parked, context, frame_bytes)
-            size = self._settle(route, correlation_id, request, answer, usage, out)
-        except CloseConnection:
-            raise
-        except Exception as error:  # noqa: BLE001  # a bug ends the request, not the broker
-            size = self._fail(route, correlation_id, request, error, out)
-        self._answered_at_once(route, context, frame_bytes)
-        return size
+        answer = route.handle(context, request)
+        self._throttle.handled(usage)
+        if isinstance(answer, Awaitable):
+            future = asyncio.ensure_future(answer)
+            return Parked(route, correlation_id, request, future, usage)
+        return self._settle(route, correlation_id, request, answer, usage, out)
 
     def _wait(self, parked: Parked, context: RequestContext, frame_bytes: int) -> Parked:
         """Note what is needed when the answer is there; the context is the next request's then."""
         parked.client_id = context.client_id
         parked.frame_bytes = frame_bytes
-        parked.arrived_s, parked.began_s = context.arrived_s, context.began_s
-        parked.handled_s = context.arrived_s = context.began_s = self._now_s()
+        parked.began_s, parked.queue_s = context.began_s, context.queue_s
+        parked.handled_s = context.began_s = self._now_s()
+        context.queue_s = 0.0
         return parked
 
-    def _answered_at_once(self, route: Route, context: RequestContext, frame_bytes: int) -> None:
-        """Count how long a request took that did not wait. It runs for each: keep it cheap.
+    def _look_closer(
+        self, route: Route, context: RequestContext, local_s: float, frame_bytes: int
+    ) -> None:
+        """Count a request that was answered at once, but took its time.
 
-        Of requests that were read and taken together, the next one arrives when this one is
-        answered: as in Kafka, which takes it from the socket only then. One that was kept, because
-        it could not be taken when it was read, has waited in the queue since then.
+        Or it was kept, as it could not be taken when it was read, and has waited in the queue.
         """
-        arrived_s, began_s = context.arrived_s, context.began_s
-        ended_s = context.arrived_s = context.began_s = self._now_s()
-        if began_s == arrived_s:
-            route.prompt(ended_s - began_s)
+        queue_s, context.queue_s = context.queue_s, 0.0
+        if queue_s:
+            route.stages.queued(queue_s=queue_s, local_s=local_s)
         else:
-            route.queued(began_s - arrived_s)
-            route.late(ended_s - began_s)
-        if ended_s - arrived_s >= self.slow.threshold_s:
+            route.stages.prompt(local_s)
+        if queue_s + local_s >= self.slow.threshold_s:
             self.slow.note(
                 route.api.name,
                 route.version,
                 client_id=context.client_id,
                 request_bytes=frame_bytes,
-                queue_s=began_s - arrived_s,
-                local_s=ended_s - began_s,
+                queue_s=queue_s,
+                local_s=local_s,
             )
 
     def finish(self, parked: Parked, out: list[Buffer]) -> int | Throttled:
@@ -271,7 +265,7 @@ class Dispatcher:
 
     def _answered_late(self, parked: Parked, ready_s: float) -> None:
         """Count how long a request took that waited."""
-        queue_s = parked.began_s - parked.arrived_s
+        queue_s = parked.queue_s
         local_s = parked.handled_s - parked.began_s + self._now_s() - ready_s
         remote_s = ready_s - parked.handled_s
         parked.route.stages.waited(queue_s=queue_s, local_s=local_s, remote_s=remote_s)
@@ -365,10 +359,15 @@ class Dispatcher:
         self._routes[selector] = route
         return route
 
-    def _refuse_version(self, selector: int, correlation_id: int, out: list[Buffer]) -> int:
+    def _refuse_version(
+        self, selector: int, correlation_id: int, context: RequestContext, out: list[Buffer]
+    ) -> int:
         api = self._apis[framing.selected(selector)[0]]
         assert api.unsupported is not None
-        self.metrics.requests.of(api.name, UNSUPPORTED).add()
+        stages = self.metrics.stages(api.name, UNSUPPORTED)
+        ended_s = self._now_s()
+        stages.queued(queue_s=context.queue_s, local_s=ended_s - context.began_s)
+        context.began_s, context.queue_s = ended_s, 0.0
         self.metrics.request_errors.of(api.name, ErrorCode.UNSUPPORTED_VERSION.name).add()
         whole = bytearray(framing.blank_response_head(flexible=False)) + api.unsupported()
         return self._send(whole, [whole], correlation_id, out)

@@ -13,7 +13,7 @@ import math
 from structlog.typing import FilteringBoundLogger
 
 from godel.clock import Clock
-from godel.metrics import Metrics
+from godel.metrics import TIME_BOUNDS_S, Metrics
 
 LINES_PER_SECOND = 10
 SECOND_MS = 1000.0
@@ -23,7 +23,7 @@ class SlowRequests:
     """One per dispatcher."""
 
     def __init__(self, *, clock: Clock, metrics: Metrics, log: FilteringBoundLogger) -> None:
-        self.threshold_s = math.inf
+        self.configure(-1)
         self._clock = clock
         self._metrics = metrics
         self._log = log
@@ -34,6 +34,8 @@ class SlowRequests:
     def configure(self, threshold_ms: int) -> None:
         """Follow the setting; negative: none is slow."""
         self.threshold_s = math.inf if threshold_ms < 0 else threshold_ms / 1000.0
+        self.closer_look_s = min(self.threshold_s, TIME_BOUNDS_S[0])
+        """Below, a request is neither slow nor out of the histograms' first bucket."""
 
     def note(
         self,

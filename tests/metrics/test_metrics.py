@@ -11,8 +11,8 @@ from godel.metrics import Metrics
 
 def test_a_snapshot_names_every_series_with_its_labels() -> None:
     metrics = Metrics()
-    metrics.requests.of("Fetch", "12").add()
-    metrics.requests.of("Fetch", "12").add(2)
+    metrics.request_errors.of("Fetch", "NONE").add()
+    metrics.request_errors.of("Fetch", "NONE").add(2)
     metrics.throttled.of("producer_byte_rate").add()
     metrics.bugs.add(10)
     metrics.requests_waiting.add(3)
@@ -20,13 +20,27 @@ def test_a_snapshot_names_every_series_with_its_labels() -> None:
     metrics.topic_count.rows = lambda: iter([((), 7)])
     metrics.sync_times.observe(1.5)
     snapshot = metrics.snapshot()
-    requests = "kafka_network_requestmetrics_requests_total{request=Fetch,version=12}"
-    assert snapshot[requests] == 3
+    errors = "kafka_network_requestmetrics_errors_total{request=Fetch,error=NONE}"
+    assert snapshot[errors] == 3
     assert snapshot["godel_throttled_total{quota=producer_byte_rate}"] == 1
     assert snapshot["godel_bugs_total"] == 10
     assert snapshot["godel_requests_waiting"] == 2
     assert snapshot["kafka_controller_kafkacontroller_globaltopiccount"] == 7
     assert snapshot["kafka_log_logflushstats_logflushrateandtimems"] == 1
+
+
+def test_requests_are_counted_by_version_and_timed_by_api() -> None:
+    metrics = Metrics()
+    metrics.stages("Fetch", "12").quick += 1
+    metrics.stages("Fetch", "12").prompt(0.002)
+    metrics.stages("Fetch", "13").queued(queue_s=0.5, local_s=0.003)
+    metrics.stages("Fetch", "13").waited(queue_s=0.0, local_s=0.004, remote_s=0.1)
+    snapshot = metrics.snapshot()
+    times = "kafka_network_requestmetrics"
+    assert snapshot[f"{times}_requests_total{{request=Fetch,version=12}}"] == 2
+    assert snapshot[f"{times}_requests_total{{request=Fetch,version=13}}"] == 2
+    assert snapshot[f"{times}_totaltimems{{request=Fetch}}"] == 4
+    assert snapshot[f"{times}_remotetimems{{request=Fetch}}"] == 1
 
 
 def test_a_series_is_made_once() -> None:

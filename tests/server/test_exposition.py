@@ -33,7 +33,7 @@ async def samples(
 
 async def test_every_kind_is_written_as_prometheus_has_it() -> None:
     metrics = Metrics()
-    metrics.requests.of("Fetch", "12").add(5)
+    metrics.request_errors.of("Fetch", "NONE").add(5)
     metrics.requests_waiting.set(2)
     metrics.topic_count.rows = lambda: iter([((), 3)])
     metrics.bytes_in.rows = lambda: iter([(("a topic",), 10), (('an "odd" one\n',), 20)])
@@ -42,8 +42,8 @@ async def test_every_kind_is_written_as_prometheus_has_it() -> None:
     found = await samples(metrics)
     fsync = "kafka_log_logflushstats_logflushrateandtimems"
     bytes_in = "kafka_server_brokertopicmetrics_bytesin_total"
-    requests = ("kafka_network_requestmetrics_requests_total", frozenset({"Fetch", "12"}))
-    assert found[requests] == 5
+    errors = ("kafka_network_requestmetrics_errors_total", frozenset({"Fetch", "NONE"}))
+    assert found[errors] == 5
     assert found["godel_requests_waiting", frozenset()] == 2
     assert found["kafka_controller_kafkacontroller_globaltopiccount", frozenset()] == 3
     assert found[bytes_in, frozenset({"a topic"})] == 10
@@ -68,7 +68,7 @@ async def test_a_metric_that_is_written_in_pieces_has_one_head(
     metrics = Metrics()
     metrics.bytes_in.rows = lambda: (((f"t{index}",), index) for index in range(25))
     for api in ("Fetch", "Metadata", "Produce"):
-        metrics.stages(api).prompt(0.1)
+        metrics.stages(api, "3").prompt(0.1)
     text = (await expose(metrics, ManualClock(), structlog.get_logger())).decode()
     for name in ("brokertopicmetrics_bytesin_total", "requestmetrics_localtimems"):
         assert len(re.findall(f"# TYPE kafka_[a-z]+_{name} ", text)) == 1
