@@ -16,12 +16,13 @@ from godel.cli.exits import Refused, Status
 from godel.cli.output import say, show_value, size, warn
 from godel.cli.produce import records
 from godel.cli.progress import Progress, progress
-from godel.cli.record_files import Form, Survey, heading, is_beginning, survey, written
+from godel.cli.record_files import Form, Survey, end_mark, heading, is_beginning, survey, written
 from godel.cli.session import Session, command
 from godel.client.cluster import Cluster
 from godel.client.fetching import Reader
 from godel.client.offsets import spans
 from godel.client.topics import named_topics
+from godel.records.crc import crc32c
 from godel.types import TopicPartition
 
 app = typer.Typer()
@@ -66,7 +67,8 @@ def export(
     """Write the records of a topic to a file, up to where its partitions end now.
 
     The file says how far it is: after an interruption --resume completes it, and later adds what
-    has come since. Records of aborted transactions are left out. `godel import` reads both forms.
+    has come since. A file of batches says besides whether it is whole. Records of aborted
+    transactions are left out. `godel import` reads both forms.
     """
     chosen = form or (Form.BATCHES if file.endswith(SUFFIX) else Form.JSON)
     if file == STDOUT and chosen is Form.BATCHES and sys.stdout.isatty():
@@ -151,9 +153,11 @@ class Export:
         self._form = form
         self._out = out
         self._shown = shown
+        self._crc = 0
 
     async def run(self, cluster: Cluster, name: str, before: Survey) -> None:
         (topic,) = await named_topics(cluster, [name])
+        self._crc = before.crc
         if before.topic is None:
             self._write(0, heading(self._form, name, len(topic.partitions)))
         there = await spans(cluster, topic.indexes(), committed_only=True)
@@ -172,6 +176,7 @@ class Export:
                 starts[where], ends[where] = start, span.end
         self._shown.expect(sum(ends[each] - starts[each] for each in ends))
         await self._read(Reader(cluster, starts, committed_only=True, moved=warn_of_deleted), ends)
+        self._write(0, end_mark(self._form, before.records + self.records, self._crc))
 
     async def _read(self, reader: Reader, ends: dict[TopicPartition, int]) -> None:
         """Up to the ends, or to where nothing follows any more, as after compaction."""
@@ -192,6 +197,7 @@ class Export:
 
     def _write(self, count: int, raw: bytes) -> None:
         self._out.write(raw)
+        self._crc = crc32c(raw, self._crc)
         self.records += count
         self.size_bytes += len(raw)
 

@@ -4,10 +4,12 @@ JSON lines are what `consume --output json` writes. A file of batches is
 
     "godel batches 1\\n" | a line of JSON: the topic and its number of partitions
     frames: partition int32 | first int64 | a batch with its header, as brokers store it
+    the end: -1 int32 | number of records int64 | CRC-32C of all bytes before it uint32
 
-where records of a batch before the offset `first` do not count. Every entry says which partition
-and offsets it has, so a file is all that is needed to go on with it: `survey` tells how far each
-partition is, and where a last entry begins that was cut off.
+where records of a batch before the offset `first` do not count. A file without its end was cut off,
+also where its last frame is whole; of JSON lines only half a line shows that. Every entry says
+which partition and offsets it has, so a file is all that is needed to go on with it: `survey` tells
+how far each partition is, and where what follows the last whole entry begins, be it the end.
 """
 
 from __future__ import annotations
@@ -28,9 +30,12 @@ from godel.client.fetching import StoredBatch
 from godel.errors import CorruptBatch
 from godel.records.batch import HEADER_SIZE, BatchHeader, check_crc, iterate_records, parse_header
 from godel.records.builder import NewRecord
+from godel.records.crc import crc32c
 
 MAGIC = b"godel batches 1\n"
 FRAME = struct.Struct(">iq")
+END = struct.Struct(">iqI")
+NO_PARTITION = -1
 MAX_BATCH_BYTES = 256 * 1024 * 1024
 MAX_HEADING_BYTES = 64 * 1024
 
@@ -63,7 +68,9 @@ class Survey:
     end: int = 0
     """The position behind the last whole entry."""
     is_cut: bool = False
-    """Something follows that is no whole entry."""
+    """Something follows that is no whole entry, or nothing where batches have their end."""
+    crc: int = 0
+    """CRC-32C of a file of batches up to `end`."""
     counts: dict[int, int] = field(default_factory=dict)
     """Records by partition."""
     positions: dict[int, int] = field(default_factory=dict)
@@ -120,6 +127,11 @@ def written(form: Form, batch: StoredBatch) -> tuple[int, bytes]:
     return count, FRAME.pack(batch.partition.partition, first) + bytes(batch.batch)
 
 
+def end_mark(form: Form, records: int, crc: int) -> bytes:
+    """What a file ends with that is whole: it has so many records, and `crc` up to here."""
+    return END.pack(NO_PARTITION, records, crc) if form is Form.BATCHES else b""
+
+
 # -- reading --------------------------------------------------------------------------------------
 
 
@@ -168,13 +180,13 @@ def _begun(file: BinaryIO) -> Survey:
         topic, partitions = str(said["topic"]), int(said["partitions"])
     except (ValueError, LookupError, TypeError):
         raise Malformed("a heading that is none") from None
-    return Survey(Form.BATCHES, topic, partitions, file.tell())
+    return Survey(Form.BATCHES, topic, partitions, file.tell(), crc=crc32c(MAGIC + line))
 
 
 def _entries(file: BinaryIO, found: Survey) -> Iterator[Entry]:
     """Raises `CutOff`, `Malformed` and `CorruptBatch`."""
     if found.form is Form.BATCHES:
-        yield from _batches(file, found.topic or "")
+        yield from _batches(file, found)
     else:
         yield from _lines(file)
 
@@ -201,18 +213,37 @@ def _line(file: BinaryIO, limit: int) -> bytes:
     return line
 
 
-def _batches(file: BinaryIO, topic: str) -> Iterator[Entry]:
+def _batches(file: BinaryIO, found: Survey) -> Iterator[Entry]:
+    """Keeps the CRC of `found` up to date."""
+    count = 0
     while head := file.read(FRAME.size + HEADER_SIZE):
-        if len(head) < FRAME.size + HEADER_SIZE:
+        if len(head) < END.size:
             raise CutOff
         partition, first = FRAME.unpack_from(head)
+        if partition == NO_PARTITION:
+            _check_end(head, count, found.crc)
+            return
+        if len(head) < FRAME.size + HEADER_SIZE:
+            raise CutOff
         header = parse_header(head, FRAME.size)
         if partition < 0 or header.size_bytes > MAX_BATCH_BYTES:
             raise Malformed("a batch that is none")
-        batch = head[FRAME.size :] + file.read(header.size_bytes - HEADER_SIZE)
-        if len(batch) < header.size_bytes:
+        rest = file.read(header.size_bytes - HEADER_SIZE)
+        if HEADER_SIZE + len(rest) < header.size_bytes:
             raise CutOff
-        yield Entry(topic, partition, list(_records(batch, header, first)))
+        records = list(_records(head[FRAME.size :] + rest, header, first))
+        found.crc = crc32c(rest, crc32c(head, found.crc))
+        count += len(records)
+        yield Entry(found.topic or "", partition, records)
+    raise CutOff
+
+
+def _check_end(end: bytes, count: int, crc: int) -> None:
+    _, expected, expected_crc = END.unpack_from(end)
+    if len(end) > END.size:
+        raise Malformed("something follows the end")
+    if (count, crc) != (expected, expected_crc):
+        raise Malformed(f"the end tells of {expected:,} records, and these are not they (CRC)")
 
 
 def _records(batch: bytes, header: BatchHeader, first: int) -> Iterator[tuple[int, NewRecord]]:

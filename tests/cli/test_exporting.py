@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from godel.cli.exporting import target
-from godel.cli.record_files import Form, Survey
+from godel.cli.progress import Silent
+from godel.cli.record_files import END, Form, Survey, survey
 from godel.testing import Broker
 from tests.cli.conftest import Command
 from tests.wire import Client, batch
@@ -50,6 +51,7 @@ def test_an_export_that_was_cut_off_anywhere_is_completed(
         result = godel("export", "flights", str(path), "--resume")
         assert result.status == 0, result.err
         assert sorted_entries(path.read_bytes()) == sorted_entries(whole)
+        assert not survey(path, Silent()).is_cut
 
 
 @FILES
@@ -74,7 +76,7 @@ def sorted_entries(raw: bytes) -> list[bytes]:
         return sorted(raw.splitlines())
     head = raw.index(b"}\n") + 2
     frames, at = [raw[:head]], head
-    while at < len(raw):
+    while at < len(raw) - END.size:
         size = 12 + 12 + int.from_bytes(raw[at + 20 : at + 24], "big")
         frames.append(raw[at : at + size])
         at += size
@@ -91,6 +93,8 @@ def test_what_has_come_since_is_added(
     result = godel("export", "flights", str(path), "--resume", "--output", "json")
     assert json.loads(result.out)["records"] == 1
     assert b"late" in path.read_bytes()
+    found = survey(path, Silent())
+    assert (found.records, found.is_cut) == (13, False)
 
 
 def test_a_file_is_not_overwritten(godel: Command, outside: Client, tmp_path: Path) -> None:

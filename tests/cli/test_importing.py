@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from godel.cli.record_files import Form, heading, written
+from godel.cli.record_files import END, Form, end_mark, heading, written
 from godel.client.fetching import StoredBatch
 from godel.client.producing import BATCH_BYTES
 from godel.records.batch import parse_header
 from godel.records.builder import NewRecord, build_batch
+from godel.records.crc import crc32c
 from godel.testing import Broker
 from godel.types import TopicPartition
 from tests.cli.conftest import Command
@@ -104,11 +105,15 @@ def test_a_file_that_was_cut_off_is_not_taken_for_all(
 ) -> None:
     path = tmp_path / "flights.batches"
     godel("export", "flights", str(path))
-    path.write_bytes(path.read_bytes()[:-1])
-    result = godel("import", "copy", str(path))
-    assert result.status == 1
-    assert f"godel export flights {path} --resume" in result.err
+    for lost in (1, END.size, END.size + 1):
+        path.write_bytes(path.read_bytes()[:-lost])
+        result = godel("import", "copy", str(path))
+        assert result.status == 1
+        assert f"godel export flights {path} --resume" in result.err
     assert "copy" not in godel("topics", "list").out
+    assert godel("export", "flights", str(path), "--resume").status == 0
+    assert godel("import", "copy", str(path)).status == 0
+    assert records(godel, "copy") == records(godel, "flights")
 
 
 def test_a_topic_with_too_few_partitions_is_refused(
@@ -147,7 +152,8 @@ def file_of(path: Path, *records: NewRecord) -> str:
     stored = StoredBatch(TopicPartition("flights", 0), parse_header(raw), memoryview(raw), 0)
     count, frame = written(Form.BATCHES, stored)
     assert count == len(records)
-    path.write_bytes(heading(Form.BATCHES, "flights", 1) + frame)
+    raw = heading(Form.BATCHES, "flights", 1) + frame
+    path.write_bytes(raw + end_mark(Form.BATCHES, count, crc32c(raw)))
     return str(path)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,11 +11,12 @@ from hypothesis import strategies as st
 
 from godel.cli.exits import Refused
 from godel.cli.progress import Silent
-from godel.cli.record_files import Form, Survey, entries, heading, survey, written
+from godel.cli.record_files import Form, Survey, end_mark, entries, heading, survey, written
 from godel.client.fetching import StoredBatch
 from godel.records.batch import parse_header
 from godel.records.builder import NewRecord, build_batch
 from godel.records.compression import Compression
+from godel.records.crc import crc32c
 from godel.types import TopicPartition
 
 FORMS = pytest.mark.parametrize("form", list(Form))
@@ -37,8 +39,11 @@ def stored(
 
 
 def file_of(path: Path, form: Form, *batches: StoredBatch) -> Path:
-    parts = [heading(form, "flights", 4), *(written(form, each)[1] for each in batches)]
-    path.write_bytes(b"".join(parts))
+    """A whole file."""
+    made = [written(form, each) for each in batches]
+    raw = heading(form, "flights", 4) + b"".join(frame for _, frame in made)
+    count = sum(count for count, _ in made)
+    path.write_bytes(raw + end_mark(form, count, crc32c(raw)))
     return path
 
 
@@ -68,18 +73,41 @@ def test_a_file_that_is_cut_anywhere_counts_up_to_its_last_whole_entry(
     batches = [stored([record], base=at) for at in range(3)]
     path = file_of(tmp_path / "flights", form, *batches)
     whole = path.read_bytes()
+    end = len(end_mark(form, 0, 0))
     ends = {len(file_of(tmp_path / "part", form, *batches[:n]).read_bytes()) for n in range(4)}
     for size in range(1, len(whole)):
         path.write_bytes(whole[:size])
         found = look(path)
-        assert found.is_cut == (size not in ends)
-        assert found.end == max(end for end in {0, *ends} if end <= size)
+        assert found.is_cut == (form is Form.BATCHES or size not in ends)
+        assert found.end == max(each - end for each in {end, *ends} if each - end <= size)
+    path.write_bytes(whole)
+    assert (look(path).is_cut, look(path).end) == (False, len(whole) - end)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda raw: raw + b"\0", "follows the end"),
+        (
+            lambda raw: raw[:-16] + end_mark(Form.BATCHES, 5, crc32c(raw[:-16])),
+            "tells of 5 records",
+        ),
+        (lambda raw: raw.replace(b'"partitions": 4', b'"partitions": 5'), "these are not they"),
+    ],
+)
+def test_an_end_that_is_not_the_files_is_found(
+    tmp_path: Path, change: Callable[[bytes], bytes], reason: str
+) -> None:
+    path = file_of(tmp_path / "flights", Form.BATCHES, stored([NewRecord(b"k", b"v")]))
+    path.write_bytes(change(path.read_bytes()))
+    with pytest.raises(Refused, match=reason):
+        look(path)
 
 
 def test_a_flipped_bit_in_a_batch_is_found(tmp_path: Path) -> None:
     path = file_of(tmp_path / "flights", Form.BATCHES, stored([NewRecord(b"k", b"v" * 50)]))
     raw = bytearray(path.read_bytes())
-    raw[-3] ^= 1
+    raw[-19] ^= 1
     path.write_bytes(raw)
     with pytest.raises(Refused, match=r"after 0 records: .* CRC"):
         look(path)
