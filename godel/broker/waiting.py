@@ -12,7 +12,7 @@ Plays the part of Kafka's `DelayedFetch` in its purgatory; one event loop needs 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Generic, Protocol, TypeVar
 
 from godel.clock import Clock
@@ -80,12 +80,16 @@ async def wait_for_records(
 
 
 Answer = TypeVar("Answer")
+Response = TypeVar("Response")
 
 
-class Commits(Generic[Answer]):
-    """The commits one produce request waits for, each with the answer that it concerns."""
+class Commits(Generic[Answer, Response]):
+    """The commits one produce request waits for, each with the answer that it concerns.
 
-    __slots__ = ("pending",)
+    Callbacks and one future for the whole: a task for each request costs four times as much.
+    """
+
+    __slots__ = ("_missing", "_refuse", "_response", "_timer", "_whole", "pending")
 
     def __init__(self) -> None:
         self.pending: list[tuple[asyncio.Future[None], Answer]] = []
@@ -93,35 +97,56 @@ class Commits(Generic[Answer]):
     def add(self, committed: Awaitable[None], answer: Answer) -> None:
         self.pending.append((asyncio.ensure_future(committed), answer))
 
-    async def wait(self, *, timeout_ms: float, clock: Clock) -> list[tuple[Answer, ErrorCode]]:
-        """Wait for all of them; return those that failed, with their error.
+    def then(
+        self,
+        response: Response,
+        refuse: Callable[[Answer, ErrorCode], None],
+        *,
+        timeout_ms: float,
+        clock: Clock,
+    ) -> asyncio.Future[Response]:
+        """Give `response` when all are committed; before that, tell `refuse` of those that failed.
 
-        What is not committed in time is told as REQUEST_TIMED_OUT: it may be kept all the same.
+        What is not committed in time is told as REQUEST_TIMED_OUT: it may be kept all the same. Who
+        cancels the future hears no more; the commits come to their end without it.
         """
-        timed_out = False
+        self._response = response
+        self._refuse = refuse
+        self._whole: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+        self._timer = clock.call_later(timeout_ms, self._give_up)
+        self._missing = len(self.pending)
+        for committed, _ in self.pending:
+            committed.add_done_callback(self._one_is_done)
+        return self._whole
 
-        def give_up() -> None:
-            nonlocal timed_out
-            timed_out = True
-            self._cancel()
+    def _one_is_done(self, _committed: asyncio.Future[None]) -> None:
+        self._missing -= 1
+        if self._missing == 0:
+            self._timer.cancel()
+            self._end()
 
-        timer = clock.call_later(timeout_ms, give_up)
-        failures: list[tuple[Answer, ErrorCode]] = []
-        try:
-            for committed, answer in self.pending:
-                try:
-                    await committed
-                except StorageFailed:
-                    failures.append((answer, ErrorCode.KAFKA_STORAGE_ERROR))
-                except asyncio.CancelledError:
-                    if not timed_out:
-                        raise
-                    failures.append((answer, ErrorCode.REQUEST_TIMED_OUT))
-        finally:
-            timer.cancel()
-            self._cancel()
-        return failures
-
-    def _cancel(self) -> None:
+    def _give_up(self) -> None:
+        self._end()
         for committed, _ in self.pending:
             committed.cancel()
+
+    def _end(self) -> None:
+        whole = self._whole
+        for committed, answer in self.pending:
+            failure = _failure(committed)
+            if failure is None or whole.done():
+                continue
+            if isinstance(failure, TimeoutError):
+                self._refuse(answer, ErrorCode.REQUEST_TIMED_OUT)
+            elif isinstance(failure, StorageFailed):
+                self._refuse(answer, ErrorCode.KAFKA_STORAGE_ERROR)
+            else:
+                whole.set_exception(failure)
+        if not whole.done():
+            whole.set_result(self._response)
+
+
+def _failure(committed: asyncio.Future[None]) -> BaseException | None:
+    if not committed.done() or committed.cancelled():
+        return TimeoutError()
+    return committed.exception()

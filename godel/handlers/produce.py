@@ -14,6 +14,7 @@ where Kafka takes the last. An unknown magic is INVALID_RECORD, which nobody ret
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from functools import partial
 
 from godel.broker.broker import Broker
 from godel.broker.context import RequestContext
@@ -37,6 +38,8 @@ DISK_FAILED = "The partition's disk failed; the broker's log says how."
 """Which file and how is for the operator, not for clients."""
 ADMIN_CLIENT = "__admin_client"
 
+ProduceCommits = Commits[PartitionProduceResponse, ProduceResponse]
+
 
 def handle(
     context: RequestContext, request: ProduceRequest
@@ -51,7 +54,7 @@ def handle(
         )
     if request.acks not in (ALL, NONE, LEADER):
         return refuse_all(broker, request, ErrorCode.INVALID_REQUIRED_ACKS, None)
-    commits: Commits[PartitionProduceResponse] = Commits()
+    commits: ProduceCommits = Commits()
     now_ms = broker.clock.now_ms()
     topics = []
     for topic in request.topic_data:
@@ -81,7 +84,12 @@ def handle(
         close_on_error(response)
         return None
     if commits.pending:
-        return when_committed(broker, response, commits, request.timeout_ms)
+        return commits.then(
+            response,
+            partial(not_committed, broker),
+            timeout_ms=request.timeout_ms,
+            clock=broker.clock,
+        )
     return response
 
 
@@ -92,7 +100,7 @@ def append(
     acks: int,
     now_ms: int,
     context: RequestContext,
-    commits: Commits[PartitionProduceResponse],
+    commits: ProduceCommits,
 ) -> PartitionProduceResponse:
     """Append one partition's batch; note in `commits` what acks=all has to wait for."""
     if acks == ALL and partition.config.min_insync_replicas > 1:
@@ -113,19 +121,12 @@ def append(
     return answer
 
 
-async def when_committed(
-    broker: Broker,
-    response: ProduceResponse,
-    commits: Commits[PartitionProduceResponse],
-    timeout_ms: int,
-) -> ProduceResponse:
-    """Wait for every partition; what fails or takes too long becomes that partition's error."""
-    for answer, code in await commits.wait(timeout_ms=timeout_ms, clock=broker.clock):
-        count_error(broker, code)
-        answer.error_code = code
-        answer.base_offset = -1
-        answer.log_append_time_ms = -1
-    return response
+def not_committed(broker: Broker, answer: PartitionProduceResponse, code: ErrorCode) -> None:
+    """The batch is in the log, but whether it stays there is not known."""
+    count_error(broker, code)
+    answer.error_code = code
+    answer.base_offset = -1
+    answer.log_append_time_ms = -1
 
 
 def count_error(broker: Broker, code: ErrorCode) -> None:

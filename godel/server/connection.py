@@ -251,6 +251,8 @@ class Connection(asyncio.BufferedProtocol):
         if answers is None:
             self._reception.dispatcher.abandoned(future)
             return
+        if not answers:  # it went out with an earlier one that was ready
+            return
         out: list[Buffer] = []
         size = released_bytes = 0
         try:

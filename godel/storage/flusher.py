@@ -11,8 +11,11 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from queue import SimpleQueue
+from threading import Thread
 from typing import NamedTuple, Protocol
 
 from godel.clock import Clock, SystemClock
@@ -93,7 +96,7 @@ class Synced(NamedTuple):
 
 
 def sync(files: Files, plan: SyncPlan, clock: Clock) -> Synced:
-    """Carry a plan out. Runs in the worker thread for real files."""
+    """Carry a plan out. Runs in a worker thread for real files."""
     began_s = clock.elapsed_s()
     failure = _sync(files, plan)
     return Synced(failure, clock.elapsed_s() - began_s)
@@ -109,6 +112,13 @@ def _sync(files: Files, plan: SyncPlan) -> OSError | None:
         return failure
     return None
 
+
+def sync_all(files: Files, plans: Iterable[SyncPlan], clock: Clock) -> list[Synced]:
+    """Carry plans out, one after the other. Runs in a worker thread."""
+    return [sync(files, plan, clock) for plan in plans]
+
+
+Told = Callable[[list[Synced] | Exception], None]
 
 LOGS_PER_ROUND = 64
 """A round pins the files of its logs: ten thousand at once would leave nobody a descriptor."""
@@ -132,11 +142,13 @@ class Flusher:
         self._times = times or Histogram()
         self._asking: dict[Syncable, None] = {}
         self._is_scheduled = False
-        self._in_flight: asyncio.Future[list[Synced]] | None = None
-        """The round."""
+        self._is_syncing = False
+        """A round is under way."""
+        self._round_ended: asyncio.Future[None] | None = None
+        """Only where somebody waits for that."""
         self._under_way: set[asyncio.Future[list[Synced]]] = set()
-        """It, and what `flush_all` has begun."""
-        self._executor: ThreadPoolExecutor | None = None
+        """What `flush_all` has begun."""
+        self._thread: SyncThread | None = None
         self.rounds = 0
         self._written_bytes = 0
         self._wanted_bytes = sys.maxsize
@@ -163,7 +175,7 @@ class Flusher:
     def request(self, log: Syncable) -> None:
         """Take the log into the next round. Without a running loop it waits for `flush_now`."""
         self._asking[log] = None
-        if not self._is_scheduled and self._in_flight is None:
+        if not self._is_scheduled and not self._is_syncing:
             try:
                 loop = asyncio.get_running_loop()
             except RuntimeError:
@@ -226,7 +238,7 @@ class Flusher:
     ) -> asyncio.Future[list[Synced]]:
         """Sync in a thread, and tell the logs; whoever waits for it, they are told before."""
         done = asyncio.get_running_loop().run_in_executor(
-            executor, self._sync_all, [plan for _, plan in plans]
+            executor, sync_all, self._files, [plan for _, plan in plans], self._clock
         )
         self._under_way.add(done)
         done.add_done_callback(lambda _: self._end_all(plans, done))
@@ -249,13 +261,17 @@ class Flusher:
 
         What is asked for besides is left to those who close the logs, before this or after it.
         """
-        while self._under_way:
+        while self._is_syncing or self._under_way:
             self._asking.clear()
-            await asyncio.wait(self._under_way)
-            await asyncio.sleep(0)
-        if self._executor is not None:
-            self._executor.shutdown(wait=True)
-            self._executor = None
+            if self._is_syncing:
+                self._round_ended = asyncio.get_running_loop().create_future()
+                await self._round_ended
+            else:
+                await asyncio.wait(self._under_way)
+                await asyncio.sleep(0)
+        if self._thread is not None:
+            self._thread.end()
+            self._thread = None
 
     def _start_round(self) -> None:
         self._is_scheduled = False
@@ -273,19 +289,61 @@ class Flusher:
         if not plans:
             return
         self.rounds += 1
-        if self._executor is None:
-            self._executor = ThreadPoolExecutor(1, thread_name_prefix="godel-flusher")
-        self._in_flight = self._carry_out(plans, self._executor)
-        self._in_flight.add_done_callback(self._finish_round)
+        if self._thread is None:
+            self._thread = SyncThread(self._files, self._clock)
+        self._is_syncing = True
+        self._thread.sync([plan for _, plan in plans], partial(self._finish_round, plans))
 
-    def _finish_round(self, done: asyncio.Future[list[Synced]]) -> None:
-        self._in_flight = None
-        if self._asking and not self._is_scheduled and not done.cancelled():
+    def _finish_round(
+        self, plans: Sequence[tuple[Syncable, SyncPlan]], outcome: list[Synced] | Exception
+    ) -> None:
+        self._is_syncing = False
+        if self._round_ended is not None and not self._round_ended.done():
+            self._round_ended.set_result(None)
+        if isinstance(outcome, Exception):
+            raise outcome
+        for (log, plan), synced in zip(plans, outcome, strict=True):
+            self._end(log, plan, synced)
+        if self._asking and not self._is_scheduled:
             self._start_round()
 
-    def _sync_all(self, plans: Iterable[SyncPlan]) -> list[Synced]:
-        """In a worker thread."""
-        return [sync(self._files, plan, self._clock) for plan in plans]
+
+class SyncThread:
+    """The worker thread of the rounds, beside the event loop that makes this.
+
+    An executor would do, at twice the price: it puts a future and several locks around each round,
+    and a round is as short as one sync.
+    """
+
+    def __init__(self, files: Files, clock: Clock) -> None:
+        self._files = files
+        self._clock = clock
+        self._loop = asyncio.get_running_loop()
+        self._wanted: SimpleQueue[tuple[Sequence[SyncPlan], Told] | None] = SimpleQueue()
+        self._thread = Thread(target=self._run, name="godel-flusher", daemon=True)
+        self._thread.start()
+
+    def sync(self, plans: Sequence[SyncPlan], told: Told) -> None:
+        """Have the plans carried out; `told` hears on the loop how they went."""
+        self._wanted.put((plans, told))
+
+    def end(self) -> None:
+        """Return when the thread has ended."""
+        self._wanted.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        while (wanted := self._wanted.get()) is not None:
+            plans, told = wanted
+            outcome: list[Synced] | Exception
+            try:
+                outcome = sync_all(self._files, plans, self._clock)
+            except Exception as bug:  # noqa: BLE001  # it is raised on the loop
+                outcome = bug
+            try:
+                self._loop.call_soon_threadsafe(told, outcome)
+            except RuntimeError:  # the loop is closed
+                return
 
 
 class FlushWaiters:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
@@ -102,47 +103,71 @@ def future() -> asyncio.Future[None]:
     return asyncio.get_running_loop().create_future()
 
 
+def refusals() -> tuple[list[tuple[str, ErrorCode]], Callable[[str, ErrorCode], None]]:
+    refused: list[tuple[str, ErrorCode]] = []
+    return refused, lambda answer, code: refused.append((answer, code))
+
+
 async def test_commits_wait_for_all_and_name_those_that_failed() -> None:
-    commits: Commits[str] = Commits()
+    commits: Commits[str, str] = Commits()
     good, bad, late = future(), future(), future()
     for committed, answer in ((bad, "bad"), (good, "good"), (late, "late")):
         commits.add(committed, answer)
-    waiting = asyncio.ensure_future(commits.wait(timeout_ms=500, clock=ManualClock()))
+    refused, refuse = refusals()
+    waiting = commits.then("all", refuse, timeout_ms=500, clock=ManualClock())
     good.set_result(None)
     bad.set_exception(StorageFailed("disk"))
     await settle()
     assert not waiting.done()
+    assert refused == []
     late.set_result(None)
-    assert await waiting == [("bad", ErrorCode.KAFKA_STORAGE_ERROR)]
+    assert await waiting == "all"
+    assert refused == [("bad", ErrorCode.KAFKA_STORAGE_ERROR)]
 
 
 async def test_commits_that_take_too_long_are_timed_out() -> None:
     clock: ManualClock = ManualClock()
-    commits: Commits[str] = Commits()
+    commits: Commits[str, str] = Commits()
     good, bad, late = future(), future(), future()
     for committed, answer in ((late, "late"), (good, "good"), (bad, "bad")):
         commits.add(committed, answer)
-    waiting = asyncio.ensure_future(commits.wait(timeout_ms=500, clock=clock))
+    refused, refuse = refusals()
+    waiting = commits.then("all", refuse, timeout_ms=500, clock=clock)
     await settle()
     good.set_result(None)
     bad.set_exception(StorageFailed("disk"))
     clock.advance(500)
-    assert await waiting == [
+    assert await waiting == "all"
+    assert refused == [
         ("late", ErrorCode.REQUEST_TIMED_OUT),
         ("bad", ErrorCode.KAFKA_STORAGE_ERROR),
     ]
+    await settle()
     assert late.cancelled()
 
 
-async def test_a_cancelled_wait_for_commits_is_no_timeout() -> None:
-    commits: Commits[str] = Commits()
+async def test_who_no_longer_waits_for_commits_is_told_nothing() -> None:
+    clock: ManualClock = ManualClock()
+    commits: Commits[str, str] = Commits()
     first, second = future(), future()
     commits.add(first, "a")
     commits.add(second, "b")
-    waiting = asyncio.ensure_future(commits.wait(timeout_ms=500, clock=ManualClock()))
-    await settle()
+    refused, refuse = refusals()
+    waiting = commits.then("all", refuse, timeout_ms=500, clock=clock)
     waiting.cancel()
-    with pytest.raises(asyncio.CancelledError):
+    first.set_exception(StorageFailed("disk"))
+    second.set_result(None)
+    await settle()
+    clock.advance(500)
+    assert waiting.cancelled()
+    assert refused == []
+
+
+async def test_a_bug_behind_a_commit_reaches_who_waits() -> None:
+    commits: Commits[str, str] = Commits()
+    committed = future()
+    commits.add(committed, "a")
+    waiting = commits.then("all", refusals()[1], timeout_ms=500, clock=ManualClock())
+    committed.set_exception(AssertionError("bug"))
+    with pytest.raises(AssertionError, match="bug"):
         await waiting
-    assert first.cancelled()
-    assert second.cancelled()
