@@ -197,7 +197,7 @@ async def serve(config: BrokerConfig, log: FilteringBoundLogger) -> None:
     gc.enable()
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async with surroundings(config, log) as given, running_node(config, given) as node:
-            gc.freeze()  # what the start has made, modules above all, is never looked through again
+            gc.freeze()  # topics and partitions stay, too
             log.info(
                 "broker_ready",
                 listens_on=str(node.listens_on),
