@@ -442,3 +442,26 @@ def test_pages_name_files_that_exist() -> None:
         for found in FILE_IN_PROSE.finditer(line)
         if not named_file_exists(page, name := found[1] or found[2])
     )
+
+
+MAPPED = re.compile(r"^- \*\*`(\w+)/`\*\*(.*?)(?=^\S)", re.DOTALL | re.MULTILINE)
+
+
+def test_the_file_map_leads_to_every_file() -> None:
+    """But to the handlers of the APIs, which are named like them."""
+    page = (ROOT / "docs/architecture.md").read_text("utf-8")
+    named = {folder: set(re.findall(r"`(\w+\.py)`", said)) for folder, said in MAPPED.findall(page)}
+    assert {"handlers", "storage", "cli"} <= named.keys(), "the map looks different: read it anew"
+    demand_none(
+        Violation(source.path, 1, "is not in the file map of docs/architecture.md: put it there")
+        for source in sources(*(f"godel/{folder}" for folder in named))
+        for folder, _, name in [source.path.removeprefix("godel/").partition("/")]
+        if not ("/" in name or name == "__init__.py" or name in named[folder])
+        and not (folder == "handlers" and "def handle(" in source.text)
+    )
+    demand_none(
+        Violation("docs/architecture.md", 1, f"{folder}/{name} does not exist (any more)")
+        for folder, names in named.items()
+        for name in names
+        if not (ROOT / "godel" / folder / name).exists()
+    )
