@@ -194,3 +194,7 @@ class CorruptBatch(Exception):
 
 class StorageFailed(Exception):
     """A write or sync failed: the log is fenced, nothing is acknowledged on it until a restart."""
+
+
+class DiskFull(StorageFailed):
+    """There is no space for a write. Nothing is fenced: it may be tried again."""

@@ -87,7 +87,7 @@ WORDS = {
     ErrorCode.LEADER_NOT_AVAILABLE: "no leader at present",
     ErrorCode.COORDINATOR_NOT_AVAILABLE: "groups have no coordinator at present",
     ErrorCode.REQUEST_TIMED_OUT: "the broker took too long",
-    ErrorCode.KAFKA_STORAGE_ERROR: "the broker's disk failed",
+    ErrorCode.KAFKA_STORAGE_ERROR: ("the broker's disk is full or has failed; its log says which"),
     ErrorCode.TOPIC_AUTHORIZATION_FAILED: "not allowed for this topic",
     ErrorCode.GROUP_AUTHORIZATION_FAILED: "not allowed for this group",
     ErrorCode.CLUSTER_AUTHORIZATION_FAILED: "not allowed for this cluster",

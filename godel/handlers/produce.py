@@ -20,7 +20,7 @@ from godel.broker.broker import Broker
 from godel.broker.context import RequestContext
 from godel.broker.partition import Partition
 from godel.broker.waiting import Commits
-from godel.errors import ApiError, CloseConnection, ErrorCode
+from godel.errors import ApiError, CloseConnection, DiskFull, ErrorCode
 from godel.metadata.identifiers import is_internal
 from godel.protocol.messages.produce import (
     BatchIndexAndErrorMessage,
@@ -35,6 +35,7 @@ from godel.records.validation import InvalidRecord
 ALL, NONE, LEADER = -1, 0, 1
 ZSTD_SINCE = 7
 DISK_FAILED = "The partition's disk failed; the broker's log says how."
+DISK_FULL = "The broker's disk is full, try again when there is space; the broker's log says which."
 """Which file and how is for the operator, not for clients."""
 ADMIN_CLIENT = "__admin_client"
 
@@ -136,7 +137,9 @@ def count_error(broker: Broker, code: ErrorCode) -> None:
 def refused(broker: Broker, index: int, refusal: ApiError) -> PartitionProduceResponse:
     """A partition's error; the fields behind it keep their defaults of -1."""
     count_error(broker, refusal.code)
-    on_disk = refusal.code is ErrorCode.KAFKA_STORAGE_ERROR
+    message = refusal.message
+    if refusal.code is ErrorCode.KAFKA_STORAGE_ERROR:
+        message = DISK_FULL if isinstance(refusal.__cause__, DiskFull) else DISK_FAILED
     record_errors = []
     if isinstance(refusal, InvalidRecord):
         record_errors = [
@@ -148,7 +151,7 @@ def refused(broker: Broker, index: int, refusal: ApiError) -> PartitionProduceRe
         error_code=refusal.code,
         base_offset=-1,
         record_errors=record_errors,
-        error_message=DISK_FAILED if on_disk else refusal.message,
+        error_message=message,
     )
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 
 from godel.clock import Clock, Timer
-from godel.errors import StorageFailed
+from godel.errors import DiskFull, StorageFailed
 from godel.storage.files import File, is_full
 from godel.storage.flusher import Flusher, FlushWaiters, SyncPlan, Unsynced, failed_future
 from godel.storage.layout import MAX_OFFSET
@@ -226,7 +226,7 @@ class Durability:
         if not is_full(failure):
             return self.fence(action, failure)
         self.tell(failure)
-        return StorageFailed(f"{self._folder}: {action} failed: {failure}")
+        return DiskFull(f"{self._folder}: {action} failed: {failure}")
 
     def tell(self, failure: BaseException) -> None:
         """Pass on what the disk refused."""

@@ -19,7 +19,7 @@ from structlog.typing import FilteringBoundLogger
 
 from godel.clock import Clock, Randomness
 from godel.config.topic import TopicConfig
-from godel.errors import CorruptBatch, StorageFailed
+from godel.errors import CorruptBatch, DiskFull, StorageFailed
 from godel.records.partition_log import (
     CleanerLimits,
     FutureLog,
@@ -65,7 +65,7 @@ class LocalLogStore:
         self._log = log
         self._logs: dict[TopicPartition, Log] = {}
         self.on_offline: Callable[[TopicPartition, str], None] | None = None
-        self._watch = DirectoryWatch(directories.working, self._fail)
+        self._watch = DirectoryWatch(directories.working, self._fail, log=log)
         self._checkpoints = Checkpoints(
             directories, self._logs, flusher=flusher, watch=self._watch, log=log
         )
@@ -369,10 +369,10 @@ class LocalLogStore:
         try:
             yield
         except OSError as failure:
-            if is_full(failure):
-                raise StorageFailed(f"{partition} is not compacted for now: {failure}") from failure
-            self._uncleanable.add(partition)
             self._watch.suspect(self._directories.home(partition), failure)
+            if is_full(failure):
+                raise DiskFull(f"{partition} is not compacted for now: {failure}") from failure
+            self._uncleanable.add(partition)
             raise StorageFailed(
                 f"{partition} cannot be compacted before the broker is started again: {failure}"
             ) from failure

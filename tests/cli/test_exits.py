@@ -53,6 +53,12 @@ def test_the_brokers_words_come_with_kafkas_name() -> None:
     assert explained(error)[0] == "no such key (INVALID_CONFIG)"
 
 
+def test_a_storage_error_without_words_is_one_of_two() -> None:
+    """Kafka has one code for a disk that is full and one that failed."""
+    message, _, _ = explained(ApiError(ErrorCode.KAFKA_STORAGE_ERROR))
+    assert "is full or has failed" in message
+
+
 def test_failures_are_told_after_the_results(capsys: pytest.CaptureFixture[str]) -> None:
     end_with_failures([])
     with pytest.raises(typer.Exit) as end:

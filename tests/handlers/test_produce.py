@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import struct
 
 import pytest
@@ -12,6 +13,7 @@ from godel.protocol.messages.find_coordinator import FindCoordinatorRequest
 from godel.protocol.messages.produce import ProduceRequest, ProduceResponse
 from godel.records.builder import NewRecord
 from godel.records.compression import Compression
+from godel.storage.faulty_files import FaultyFiles, Kind
 from godel.testing import Broker
 from tests.wire import (
     NOW_MS,
@@ -33,6 +35,28 @@ def changed(records: bytes, layout: str, at: int, *values: int) -> bytes:
     copy = bytearray(records)
     struct.pack_into(layout, copy, at, *values)
     return bytes(copy)
+
+
+def test_a_full_disk_is_not_called_a_failed_one(caplog: pytest.LogCaptureFixture) -> None:
+    """Kafka's code, which is retried; in words what it is; in the broker's log where, once."""
+    disk = FaultyFiles()
+    with Broker(files=disk) as broker, Client(broker) as client:
+        client.create("t")
+        client.produce("t", batch("a"))
+        disk.fail(
+            lambda one: one.kind is Kind.APPEND and one.path.endswith(".log"), error=errno.ENOSPC
+        )
+        for _ in range(3):
+            answer = client.produce("t", batch("b"))
+            assert answer.error_code == ErrorCode.KAFKA_STORAGE_ERROR
+            assert "disk is full" in (answer.error_message or "")
+        disk.faults = None
+        assert client.produce("t", batch("c")).base_offset == 1
+        disk.fail(lambda one: one.kind is Kind.APPEND and one.path.endswith(".log"))
+        assert "disk failed" in (client.produce("t", batch("d")).error_message or "")
+        disk.faults = None
+    (told,) = (record.message for record in caplog.records if "disk_full" in record.message)
+    assert "memory" in told
 
 
 # -- what is appended ------------------------------------------------------------------------------

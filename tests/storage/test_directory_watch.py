@@ -5,9 +5,11 @@ import errno
 from contextlib import suppress
 
 import pytest
+import structlog
+from structlog.testing import capture_logs
 
 from godel.clock import ManualClock, Randomness
-from godel.errors import StorageFailed
+from godel.errors import DiskFull, StorageFailed
 from godel.storage.data_directory import DataDirectory
 from godel.storage.directory_watch import DirectoryWatch
 from godel.storage.faulty_files import FaultyFiles, Kind
@@ -28,7 +30,7 @@ class Watched:
             for seed, path in enumerate(("a", "b"))
         ]
         self.failed: list[tuple[str, str]] = []
-        self.watch = DirectoryWatch(self.working, self.fail)
+        self.watch = DirectoryWatch(self.working, self.fail, log=structlog.get_logger())
 
     def fail(self, directory: DataDirectory, reason: str) -> None:
         self.failed.append((directory.path, reason))
@@ -79,6 +81,35 @@ async def test_that_a_disk_is_full_is_no_reason_to_try_it() -> None:
     watched.watch.suspect(watched.working[1], OSError(errno.ENOSPC, "full"))
     await watched.run()
     assert watched.failed == []
+
+
+async def test_that_a_disk_is_full_is_said_once_until_it_is_so_no_more() -> None:
+    watched = Watched()
+    directory = watched.working[1]
+
+    def be_refused() -> None:
+        with pytest.raises(DiskFull), watched.watch.suspecting(directory):
+            raise OSError(errno.ENOSPC, "no space", "b/t-0/1.log")
+
+    with capture_logs() as lines:
+        for _ in range(3):
+            be_refused()
+        watched.watch.ask(watched.working)
+        await watched.run()  # a small file there was space for
+        be_refused()
+    (line,) = lines
+    assert (line["event"], line["directory"], line["log_level"]) == ("disk_full", "b", "error")
+    assert "no space: 'b/t-0/1.log'" in line["reason"].lower()
+    with capture_logs() as lines:
+        for _ in range(3):
+            watched.watch.ask(watched.working)
+            await watched.run()
+    assert [(line["event"], line["directory"]) for line in lines] == [("disk_full_no_more", "b")]
+    with capture_logs() as lines:
+        watched.break_disk("b", errno.ENOSPC)
+        watched.watch.ask(watched.working)
+        await watched.run()
+    assert [line["event"] for line in lines] == ["disk_full"]
 
 
 async def test_one_that_has_failed_meanwhile_is_not_failed_twice() -> None:

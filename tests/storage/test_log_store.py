@@ -261,7 +261,8 @@ async def test_a_full_disk_does_not_keep_recovered_logs_from_being_read() -> Non
     with capture_logs() as lines:
         await store.recover({PARTITION: config}, threads=2)
     assert [line["event"] for line in lines if line["log_level"] == "error"] == [
-        "checkpoint_failed"
+        "disk_full",
+        "checkpoint_failed",
     ]
     assert not files.exists("data/log-end-checkpoint")
     assert store.open(PARTITION, TOPIC_ID, config).end_offset >= 3
