@@ -12,6 +12,9 @@ from typing import Any
 from godel.clock import Randomness
 from godel.storage.faulty_files import Fault, FaultyFiles, Kind, Operation
 
+DURABLE = {"write.caching": False}
+"""An embedded broker caches unless it is told not to."""
+
 PATIENCE_S = 10.0
 
 

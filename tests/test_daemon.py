@@ -25,11 +25,11 @@ from godel.daemon import (
     tell_what_is_not_followed,
 )
 from godel.testing import Broker
+from tests.disks import DURABLE
 from tests.processes import Process, Remote
 from tests.wire import Client, batch, fetch_request, values_of
 
 PATIENCE_S = 20.0
-DURABLE = {"write.caching": False}
 
 
 @pytest.fixture(autouse=True)

@@ -18,6 +18,8 @@ import pytest
 
 from tests.source_files import ROOT, Source, dotted, python_files, sources
 
+EVERYTHING = ("godel", "tests", "compat_tests", "benchmarks", "examples", "docs")
+
 MAX_FUNCTION_LINES = 60
 MAX_FILE_LINES = 500
 MAX_POSITIONAL_PARAMETERS = 4
@@ -139,7 +141,7 @@ def test_functions_are_short() -> None:
 def test_files_are_short() -> None:
     demand_none(
         Violation(source.path, MAX_FILE_LINES, f"{lines} lines: split the file (500 at most)")
-        for source in sources("godel", "docs")
+        for source in sources(*EVERYTHING)
         if (lines := source.text.count("\n")) > MAX_FILE_LINES
     )
 
@@ -252,7 +254,7 @@ def test_silenced_checks_say_why() -> None:
     advice = "name the rule and say why: `# type: ignore[code]  # reason`"
     demand_none(
         Violation(source.path, number, advice)
-        for source in sources("godel", "tests", "compat_tests", "benchmarks", "docs")
+        for source in sources(*EVERYTHING)
         if source.path != "tests/test_house_rules.py"
         for number, line in enumerate(source.text.splitlines(), 1)
         if (silenced := SILENCED.search(line)) and not SILENCED_WITH_REASON.match(silenced["rest"])
@@ -313,7 +315,7 @@ def test_modules_and_classes_have_telling_names() -> None:
     advice = "name it after what it holds or does"
     modules = (
         Violation(path, 1, f"{stem}: {advice}")
-        for path in python_files("godel", "tests", "compat_tests", "benchmarks", "docs")
+        for path in python_files(*EVERYTHING)
         if (stem := PurePosixPath(path).stem) in BANNED_NAMES
         or stem.rstrip("s") in BANNED_NAMES
         or banned_parts(stem)

@@ -55,6 +55,7 @@ from godel.protocol.messages.produce import (
 )
 from godel.records.batch import Record, iterate_headers, iterate_records
 from godel.records.builder import NewRecord, build_batch
+from godel.server.node import Node
 from godel.testing import Broker
 
 R = TypeVar("R", bound=Message)
@@ -373,3 +374,12 @@ def values_of(data: PartitionData) -> list[str]:
 
 def sizes(batches: Sequence[bytes]) -> int:
     return sum(map(len, batches))
+
+
+def raise_leader_epoch(broker: Broker, topic: str, epoch: int) -> None:
+    """As an unclean start would; there is no other leader to take over."""
+
+    def change(node: Node) -> None:
+        node.broker.partition(topic, 0).leader_epoch = epoch
+
+    broker.run(change)

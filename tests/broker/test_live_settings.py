@@ -15,6 +15,7 @@ from godel.protocol.messages.describe_configs import (
     DescribeConfigsResource,
 )
 from godel.testing import Broker
+from tests.disks import DURABLE
 from tests.wire import BROKER, Client, batch
 
 LIVE = {name: each for name, each in BrokerConfig.SETTINGS.items() if each.dynamic}
@@ -26,7 +27,6 @@ OF_TOPICS = {
 }
 """Broker settings that topics without their own value follow."""
 
-DURABLE = {"write.caching": False}
 DESCRIPTIONS = {"max.connections.per.ip.overrides": "127.0.0.1:100"}
 """What no rule can make up."""
 

@@ -1,4 +1,4 @@
-"""InitProducerId, as a client sees it (protocol.md c.59)."""
+"""InitProducerId, as a client sees it."""
 
 from __future__ import annotations
 

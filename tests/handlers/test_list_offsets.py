@@ -1,4 +1,4 @@
-"""ListOffsets, as a client sees it (protocol.md c.39-41)."""
+"""ListOffsets, as a client sees it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Metadata, as a client sees it (protocol.md c.9-17)."""
+"""Metadata, as a client sees it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""OffsetForLeaderEpoch, as a client sees it (protocol.md c.42)."""
+"""OffsetForLeaderEpoch, as a client sees it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Produce, as a client sees it (protocol.md c.4, c.14, c.18-28, c.61-63)."""
+"""Produce, as a client sees it."""
 
 from __future__ import annotations
 
