@@ -4,7 +4,8 @@ States: between frames (a few bytes of the next size may be kept), inside a fram
 the bytes are cut into chunks, the same frames come out. A frame that lies wholly in one chunk is a
 view of the chunk; any other is collected in a buffer of its own.
 
-The memory of an unfinished frame follows the bytes that have come, not the size that it claims.
+The memory of an unfinished frame follows the bytes that have come, not the size that it claims, but
+where one of a few spare buffers is free: those exist anyway, and need no clearing and no growing.
 Once much of a frame is missing, `get_buffer` hands out the frame's own buffer, so that the socket
 is read straight into it; otherwise the scratch buffer, which all connections of a loop may share.
 """
@@ -22,22 +23,63 @@ GROWTH = 4
 """A frame's buffer starts at this size at most and grows by this factor over what has come."""
 
 
+SPARE_BYTES = 1024 * 1024 + FIRST_BYTES
+"""Room for a request with one batch of the largest size that `message.max.bytes` has by default."""
+SPARES_LIMIT = 4
+HEAD_BYTES = 16 * 1024
+"""After a large frame so much is read of the next one, the rest of which goes to its own buffer."""
+
+
+class SpareBuffers:
+    """Buffers for large frames, used again and again by the connections of one loop."""
+
+    def __init__(self, limit: int = SPARES_LIMIT) -> None:
+        self._free: list[bytearray] = []
+        self._unmade = limit
+
+    def take(self) -> bytearray | None:
+        """One that nobody uses; None: all are in use."""
+        if self._free:
+            return self._free.pop()
+        if not self._unmade:
+            return None
+        self._unmade -= 1
+        return bytearray(SPARE_BYTES)
+
+    def give_back(self, spare: bytearray) -> None:
+        self._free.append(spare)
+
+
 class FrameReader:
-    """Cuts one connection's bytes into frames. Views it returns live until the next call."""
+    """Cuts one connection's bytes into frames. Views it returns live until `release`."""
 
     __slots__ = (
         "_direct",
         "_filled",
+        "_is_spare",
         "_max_bytes",
         "_own",
         "_prefix",
         "_scratch",
+        "_served",
+        "_spares",
+        "_was_large",
         "error",
         "unfinished_bytes",
     )
 
-    def __init__(self, max_frame_bytes: int, scratch: memoryview | None = None) -> None:
+    def __init__(
+        self,
+        max_frame_bytes: int,
+        scratch: memoryview | None = None,
+        spares: SpareBuffers | None = None,
+    ) -> None:
         self._max_bytes = max_frame_bytes
+        self._spares = spares
+        self._is_spare = False
+        self._served: bytearray | None = None
+        """The spare buffer of a frame that was returned."""
+        self._was_large = False
         self._scratch = memoryview(b"") if scratch is None else scratch
         self._prefix = b""
         self._own: bytearray | None = None
@@ -51,13 +93,15 @@ class FrameReader:
     def get_buffer(self) -> memoryview:
         """Where to read the next bytes of the socket to; never empty."""
         own = self._own
-        if own is None or self.unfinished_bytes - self._filled < DIRECT_BYTES:
+        missing_bytes = self.unfinished_bytes - self._filled
+        if own is None or missing_bytes < DIRECT_BYTES:
             self._direct = False
-            return self._scratch
+            is_large = self._was_large if own is None else self.unfinished_bytes > FIRST_BYTES
+            return self._scratch[: missing_bytes + HEAD_BYTES] if is_large else self._scratch
         if self._filled == len(own):
             own = self._make_room(own, 1)
         self._direct = True
-        return memoryview(own)[self._filled :]
+        return memoryview(own)[self._filled : self.unfinished_bytes]
 
     def buffer_updated(self, count: int) -> list[memoryview]:
         """The frames that `count` bytes, read into the result of `get_buffer`, have completed."""
@@ -66,6 +110,24 @@ class FrameReader:
         self._direct = False
         self._filled += count
         return [self._finish()] if self._filled == self.unfinished_bytes else []
+
+    def lends(self, frame: memoryview) -> bool:
+        """Whether a frame lies in a buffer that is used again after `release`."""
+        return frame.obj is self._scratch.obj or frame.obj is self._served
+
+    def release(self) -> None:
+        """The frames that were returned last are served or copied."""
+        if self._served is not None:
+            assert self._spares is not None
+            self._spares.give_back(self._served)
+            self._served = None
+
+    def close(self) -> None:
+        """Nothing more will come."""
+        self.release()
+        if self._is_spare:
+            self._finish()
+            self.release()
 
     def receive_data(self, chunk: Buffer) -> list[memoryview]:
         """The frames that `chunk` has completed."""
@@ -110,6 +172,7 @@ class FrameReader:
                 self._begin(size, view[at:])
                 return frames
             frames.append(view[at:stop])
+            self._was_large = False
             at = stop
         if at < end:
             self._prefix = bytes(view[at:])
@@ -124,8 +187,14 @@ class FrameReader:
     def _begin(self, size: int, beginning: memoryview) -> None:
         self.unfinished_bytes = size
         self._filled = len(beginning)
-        self._own = bytearray(min(size, max(FIRST_BYTES, GROWTH * self._filled)))
-        self._own[: self._filled] = beginning
+        own: bytearray | None = None
+        if self._spares is not None and FIRST_BYTES < size <= SPARE_BYTES:
+            own = self._spares.take()
+        self._is_spare = own is not None
+        if own is None:
+            own = bytearray(min(size, max(FIRST_BYTES, GROWTH * self._filled)))
+        own[: self._filled] = beginning
+        self._own = own
 
     def _collect(self, own: bytearray, view: memoryview) -> int:
         """Add the next bytes to the unfinished frame; how many of the chunk it took."""
@@ -145,9 +214,14 @@ class FrameReader:
         return larger
 
     def _finish(self) -> memoryview:
-        assert self._own is not None
-        assert self._filled == self.unfinished_bytes == len(self._own)
-        frame = memoryview(self._own)
+        own = self._own
+        assert own is not None
+        self.release()
+        frame = memoryview(own)[: self.unfinished_bytes]
+        if self._is_spare:
+            self._served = own
+            self._is_spare = False
+        self._was_large = self.unfinished_bytes > FIRST_BYTES
         self._own = None
         self.unfinished_bytes = self._filled = 0
         return frame

@@ -67,7 +67,9 @@ class Connection(asyncio.BufferedProtocol):
     def __init__(self, reception: Reception, listener: Endpoint) -> None:
         self._reception = reception
         self._listener = listener
-        self._reader = FrameReader(reception.limits.max_request_bytes, reception.receive_buffer)
+        self._reader = FrameReader(
+            reception.limits.max_request_bytes, reception.receive_buffer, reception.spare_buffers
+        )
         self._answers: deque[Parked | list[Buffer]] | None = None
         self._kept: deque[tuple[memoryview, float]] | None = None
         """Each with the time at which it was read."""
@@ -120,6 +122,7 @@ class Connection(asyncio.BufferedProtocol):
                 self._context.began_s = arrived_s
                 self._serve(arrived)
             self._keep(arrived, arrived_s)
+            reader.release()
             if self._reserved_bytes:
                 reserved_bytes, self._reserved_bytes = self._reserved_bytes, 0
                 self._reception.memory.give_back(reserved_bytes)
@@ -156,6 +159,7 @@ class Connection(asyncio.BufferedProtocol):
         reserved_bytes, self._reserved_bytes = self._reserved_bytes, 0
         self._abandon_answers()
         self._forget_kept()
+        self._reader.close()
         if self._muted is not None:
             self._muted.cancel()
         self._reception.unsent.forget(self)
@@ -300,11 +304,11 @@ class Connection(asyncio.BufferedProtocol):
         if self._ending is not None:
             return
         kept_bytes = 0
-        shared = self._reception.receive_buffer.obj
+        lends = self._reader.lends
         for frame in frames:
             if self._kept is None:
                 self._kept = deque()
-            copied = memoryview(bytes(frame)) if frame.obj is shared else frame
+            copied = memoryview(bytes(frame)) if lends(frame) else frame
             self._kept.append((copied, arrived_s))
             kept_bytes += len(frame) + KEPT_FRAME_BYTES
         if kept_bytes:

@@ -10,6 +10,7 @@ import asyncio
 from typing import Protocol
 
 from godel.clock import Timer
+from godel.protocol.connection import SpareBuffers
 from godel.server.dispatch import Dispatcher
 from godel.server.limits import Limits
 from godel.server.request_memory import RequestMemory
@@ -51,6 +52,7 @@ class Reception:
         self.memory = RequestMemory(limits.queued_request_bytes, self.metrics.request_memory_bytes)
         self.unsent = UnsentAnswers(limits.unsent_answers_bytes)
         self.receive_buffer = memoryview(bytearray(RECEIVE_BUFFER_BYTES))
+        self.spare_buffers = SpareBuffers()
         self._connections: set[Guest] = set()
         self._by_host: dict[str, int] = {}
         shortest_ms = limits.max_stalled_ms

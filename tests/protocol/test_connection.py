@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from godel.protocol import connection
-from godel.protocol.connection import FrameReader
+from godel.protocol.connection import FrameReader, SpareBuffers
 from godel.protocol.frame import SIZE
 
 MAX_BYTES = 100 * 1024 * 1024
@@ -36,6 +36,7 @@ def read_from_socket(reader: FrameReader, data: bytes, sizes: Iterable[int]) -> 
         buffer[: len(piece)] = piece
         at += len(piece)
         frames += [bytes(frame) for frame in reader.buffer_updated(len(piece))]
+        reader.release()
     return frames
 
 
@@ -63,6 +64,8 @@ def test_large_frames_are_read_into_their_own_buffer(sizes: list[int], reads: li
     expected = [bytes([at + 1]) * size for at, size in enumerate(sizes)]
     scratch = memoryview(bytearray(64 * 1024))
     assert read_from_socket(FrameReader(MAX_BYTES, scratch), framed(expected), reads) == expected
+    with_spares = FrameReader(MAX_BYTES, scratch, SpareBuffers(1))
+    assert read_from_socket(with_spares, framed(expected), reads) == expected
 
 
 @given(bodies, st.integers(101, 2**31 - 1) | st.integers(-(2**31), -1), st.integers(1, 9))
@@ -134,3 +137,58 @@ def test_between_frames_nothing_is_kept_but_a_started_size() -> None:
     reader.receive_data(framed([b"abc"]) + b"\0\0")
     assert reader.unfinished_bytes == 0
     assert received(reader, [b"\0\1x"]) == [b"x"]
+
+
+def test_large_frames_take_turns_in_a_spare_buffer() -> None:
+    scratch, spares = memoryview(bytearray(64 * 1024)), SpareBuffers(1)
+    reader = FrameReader(MAX_BYTES, scratch, spares)
+    lain_in = set()
+    for byte in b"ab":
+        reader.receive_data(SIZE.pack(200_000))
+        reader.receive_data(bytes([byte]) * 100_000)
+        assert spares.take() is None
+        (frame,) = reader.receive_data(bytes([byte]) * 100_000)
+        assert bytes(frame) == bytes([byte]) * 200_000
+        assert reader.lends(frame)
+        assert spares.take() is None
+        lain_in.add(id(frame.obj))
+        reader.release()
+    assert len(lain_in) == 1
+
+
+def test_a_connection_that_ends_gives_its_spare_buffer_back() -> None:
+    spares = SpareBuffers(1)
+    for chunk in (bytes(100_000), bytes(200_000)):
+        reader = FrameReader(MAX_BYTES, None, spares)
+        reader.receive_data(SIZE.pack(200_000) + chunk)
+        reader.close()
+    reader = FrameReader(MAX_BYTES, None, spares)
+    reader.receive_data(SIZE.pack(200_000))
+    reader.receive_data(bytes(1))
+    reader.close()
+    spare = spares.take()
+    assert spare is not None
+    assert spares.take() is None
+
+
+def test_without_a_spare_buffer_or_too_large_for_one_a_frame_has_its_own() -> None:
+    spares = SpareBuffers(1)
+    readers = [FrameReader(MAX_BYTES, None, spares) for _ in range(3)]
+    sizes = [connection.SPARE_BYTES + 1, connection.SPARE_BYTES, connection.SPARE_BYTES]
+    for reader, size in zip(readers, sizes, strict=True):
+        reader.receive_data(SIZE.pack(size) + b"ab")
+    frames = [
+        reader.receive_data(bytes(size - 2))[0] for reader, size in zip(readers, sizes, strict=True)
+    ]
+    assert [len(frame) for frame in frames] == sizes
+    pairs = zip(readers, frames, strict=True)
+    assert [reader.lends(frame) for reader, frame in pairs] == [False, True, False]
+
+
+def test_behind_a_large_frame_little_is_read_that_would_have_to_be_moved() -> None:
+    scratch = memoryview(bytearray(256 * 1024))
+    reader = FrameReader(MAX_BYTES, scratch, SpareBuffers(1))
+    read_from_socket(reader, framed([bytes(500_000)]), [])
+    assert len(reader.get_buffer()) == connection.HEAD_BYTES
+    read_from_socket(reader, framed([b"small"]), [])
+    assert reader.get_buffer() is scratch

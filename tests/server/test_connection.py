@@ -123,16 +123,20 @@ async def test_a_waiting_answer_keeps_the_version_it_was_asked_in(serve: Serve) 
     assert await client.answers(1) == [2]
 
 
+def assigning(content: bytes) -> SyncGroupRequest:
+    """It is answered with the content."""
+    return SyncGroupRequest(
+        assignments=[SyncGroupRequestAssignment(member_id="a", assignment=content)]
+    )
+
+
 @pytest.mark.parametrize("size", [100, 70_000, 3_000_000])
 async def test_large_requests_arrive_whole(serve: Serve, size: int) -> None:
     server = await serve()
     client = await server.connect()
     content = bytes(range(256)) * (size // 256)
-    request = SyncGroupRequest(
-        assignments=[SyncGroupRequestAssignment(member_id="a", assignment=content)]
-    )
     client.send(beat(1), correlation_id=1)
-    client.send(request, correlation_id=2)
+    client.send(assigning(content), correlation_id=2)
     client.send(beat(3), correlation_id=3)
     assert await client.answers(1) == [1]
     _, body = await client.answer()
@@ -152,6 +156,22 @@ async def test_kept_requests_survive_the_reuse_of_the_receive_buffer(serve: Serv
     server.open("gate")
     assert await waiting.answers(2) == [1, 2]
     assert server.taken[-1] == 42
+
+
+async def test_a_large_request_that_is_kept_survives_those_of_others(serve: Serve) -> None:
+    server = await serve()
+    waiting, busy = await server.connect(), await server.connect()
+    kept, other = b"kept" * 50_000, b"else" * 50_000
+    waiting.send(join("gate"), correlation_id=1)
+    waiting.send(assigning(kept), correlation_id=2)
+    await until(lambda: server.metrics.request_memory_bytes.value > len(kept))
+    for number in range(5):
+        busy.send(assigning(other), correlation_id=number)
+        await busy.answers(1)
+    server.open("gate")
+    assert await waiting.answers(1) == [1]
+    _, body = await waiting.answer()
+    assert codec.decode(SyncGroupResponse, body, 3).assignment == kept
 
 
 @pytest.mark.slow
