@@ -93,6 +93,8 @@ class Cluster:
         self._opening: dict[tuple[Address, str], anyio.Lock] = {}
         self._was_reached = False
         self._nodes: dict[int, Address] = {}
+        self._answered: list[Address] = []
+        self._last_nodes: list[Address] = []
         self._controller_id = -1
         self._leaders: dict[TopicPartition, int] = {}
         self._coordinators: dict[str, int] = {}
@@ -113,13 +115,19 @@ class Cluster:
     # -- connections --------------------------------------------------------------------------
 
     async def any(self) -> Connection:
-        """Whichever broker of the bootstrap list answers first, in its order."""
+        """The broker that answered last; or those of the bootstrap list, in its order; or others.
+
+        The others are those that there were when a broker was last asked.
+        """
         failure: ConnectionFailed | None = None
-        for address in self.bootstrap:
+        for address in dict.fromkeys([*self._answered, *self.bootstrap, *self._last_nodes]):
             try:
-                return await self._kept(address, "")
+                connection = await self._kept(address, "")
             except ConnectionFailed as error:
                 failure = failure or error
+            else:
+                self._answered = [address]
+                return connection
         assert failure is not None, "the bootstrap list is never empty"
         raise failure
 
@@ -233,6 +241,7 @@ class Cluster:
         answer = await self.ask_any(request, MetadataResponse)
         check(answer.error_code)
         self._nodes = {each.node_id: Address(each.host, each.port) for each in answer.brokers}
+        self._last_nodes = list(self._nodes.values())
         self._controller_id = answer.controller_id
         for topic in answer.topics:
             for partition in topic.partitions:
