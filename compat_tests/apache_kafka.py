@@ -1,8 +1,9 @@
 """Apache Kafka on one node, from its published jars, started with godel-broker's own flags.
 
 `python -m compat_tests.apache_kafka --data FOLDER --listen HOST:PORT [--advertise HOST:PORT]
-[--version VERSION] [--set KEY=VALUE]...` formats the folder the first time and then becomes the
-broker's JVM. `make compat-reference` holds the tests against it, others read what it has written.
+[--version VERSION] [--cluster ID] [--heap SIZE] [--set KEY=VALUE]...` formats the folder the first
+time and then becomes the broker's JVM. `make compat-reference` holds the tests against it, others
+read what it has written.
 What differs from Kafka's defaults: one replica of the internal topics, no delay of the first
 rebalance, and an authorizer that allows everything until somebody makes an ACL.
 """
@@ -16,7 +17,7 @@ import shlex
 import subprocess
 import sys
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from compat_tests.brokers import HOST, free_port
@@ -37,7 +38,7 @@ SETTINGS = {
     "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
     "allow.everyone.if.no.acl.found": "true",
 }
-JVM = ("java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx1g", "-cp")
+JVM = ("java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 
 
 def properties(folder: Path, arguments: argparse.Namespace) -> dict[str, str]:
@@ -66,9 +67,13 @@ def cluster_id() -> str:
     return "A" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()[1:22]
 
 
-def command(version: str = jars.NEWEST, settings: Mapping[str, str] | None = None) -> str:
+def command(
+    version: str = jars.NEWEST,
+    settings: Mapping[str, str] | None = None,
+    options: Sequence[str] = (),
+) -> str:
     """For brokers.BrokerProcess."""
-    words = [sys.executable, "-m", __name__, "--version", version]
+    words = [sys.executable, "-m", __name__, "--version", version, *options]
     for key, value in (settings or {}).items():
         words += ["--set", f"{key}={value}"]
     return f"{shlex.join(words)} --data {{data}} --listen {{host}}:{{port}}"
@@ -80,16 +85,18 @@ def main() -> None:
     parser.add_argument("--listen", required=True)
     parser.add_argument("--advertise")
     parser.add_argument("--version", choices=(jars.OLDER, jars.NEWEST), default=jars.NEWEST)
+    parser.add_argument("--cluster", metavar="ID", default=cluster_id())
+    parser.add_argument("--heap", metavar="SIZE", default="1g", help="as in 256m")
     parser.add_argument("--set", action="append", default=[])
     arguments = parser.parse_args()
     folder = arguments.data.resolve()
     settings = folder.with_name(folder.name + ".properties")
-    java = (*JVM, f"{jars.libraries(arguments.version)}{os.sep}*")
+    java = (*JVM, f"-Xmx{arguments.heap}", "-cp", f"{jars.libraries(arguments.version)}{os.sep}*")
     if not settings.exists():  # else it is a restart: the folder knows the controller's port
-        lines = (f"{key}={value}\n" for key, value in properties(folder, arguments).items())
-        settings.write_text("".join(lines))
-        form = ["format", "-t", cluster_id(), "-c", str(settings)]
-        if arguments.version != jars.OLDER:
+        given = properties(folder, arguments)
+        settings.write_text("".join(f"{key}={value}\n" for key, value in given.items()))
+        form = ["format", "-t", arguments.cluster, "-c", str(settings)]
+        if arguments.version != jars.OLDER and "controller" in given["process.roles"]:
             form.append("--standalone")
         subprocess.run([*java, "kafka.tools.StorageTool", *form], check=True)
     os.execvp("java", [*java, "kafka.Kafka", str(settings)])

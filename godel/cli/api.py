@@ -10,7 +10,7 @@ import typer
 
 from godel.cli.kafka_apis import KAFKA_APIS
 from godel.cli.session import Session, command
-from godel.client.brokers import api_versions, describe_cluster, nodes
+from godel.client.brokers import api_versions, nodes
 from godel.client.cluster import Cluster
 from godel.client.outcomes import NotFound
 from godel.protocol import messages
@@ -44,7 +44,7 @@ def api(
     """List the APIs of a broker: its versions, ours, and the one that is used between us."""
 
     async def work(cluster: Cluster) -> dict[int, tuple[int, int]]:
-        known = [node.id for node in nodes(await describe_cluster(cluster))]
+        known = [node.id for node in nodes(await cluster.metadata([]))]
         chosen = known[0] if broker is None else broker
         if chosen not in known:
             raise NotFound("broker", str(chosen), [str(each) for each in known])

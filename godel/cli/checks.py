@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import resource
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
 
 from godel.cli.api import spoken
-from godel.cli.dialling import ADVERTISE, dial, is_loopback, judge, misleading
+from godel.cli.dialling import ADVERTISE, dial, is_loopback, judge, judge_fenced, misleading
 from godel.cli.exits import explained
 from godel.cli.findings import Finding, Grade
 from godel.cli.output import size
 from godel.cli.scratch import scratch_topic
 from godel.cli.times import format_duration
-from godel.client.brokers import LogDirectory, Node, api_versions, describe_cluster, log_directories
+from godel.client.brokers import (
+    LogDirectory,
+    Node,
+    api_versions,
+    describe_cluster,
+    fenced_brokers,
+    log_directories,
+)
 from godel.client.brokers import nodes as nodes_of
 from godel.client.cluster import Cluster, error_code
 from godel.client.configs import Kind, Resource, describe_configs
@@ -21,7 +28,7 @@ from godel.client.connection import Address, ConnectionFailed, UnsupportedApi
 from godel.client.fetching import Reader
 from godel.client.outcomes import NotFound
 from godel.client.producing import open_producer
-from godel.client.topics import all_topics
+from godel.client.topics import all_topics, missing_replicas
 from godel.errors import ApiError, CorruptBatch
 from godel.records.builder import NewRecord
 from godel.types import TopicPartition
@@ -87,17 +94,15 @@ async def check_cluster(examination: Examination) -> AsyncIterator[Finding]:
     metadata = await describe_cluster(examination.cluster)
     examination.cluster_id = metadata.cluster_id
     examination.nodes = nodes_of(metadata)
-    brokers = _count(len(examination.nodes), "broker")
-    controllers = [node.id for node in examination.nodes if node.is_controller]
-    if controllers:
-        what = (
-            f"cluster {metadata.cluster_id}: {brokers}, the controller is broker {controllers[0]}"
-        )
-        yield Finding("cluster", Grade.OK, what)
-    else:
-        what = f"cluster {metadata.cluster_id}: {brokers}, and no controller"
+    what = f"cluster {metadata.cluster_id}: {_count(len(examination.nodes), 'broker')}, "
+    controller = metadata.controller_id
+    if controller < 0:
         advice = "topics cannot be changed until the controllers elect one: look into their logs"
-        yield Finding("cluster", Grade.PROBLEM, what, advice)
+        yield Finding("cluster", Grade.PROBLEM, f"{what}and no controller", advice)
+    elif any(node.is_controller for node in examination.nodes):
+        yield Finding("cluster", Grade.OK, f"{what}the controller is broker {controller}")
+    else:
+        yield Finding("cluster", Grade.OK, f"{what}the controller is node {controller}, no broker")
 
 
 async def check_advertised(examination: Examination) -> AsyncIterator[Finding]:
@@ -117,6 +122,9 @@ async def check_advertised(examination: Examination) -> AsyncIterator[Finding]:
             yield Finding("advertised", Grade.PROBLEM, f"{who}{address} {wrong}", ADVERTISE)
         else:
             yield judge("advertised", who, dialled, examination.cluster_id)
+    for node in await fenced_brokers(examination.cluster):
+        dialled = await dial(examination.cluster, Address(node.host, node.port))
+        yield judge_fenced(node.id, dialled)
 
 
 async def check_versions(examination: Examination) -> AsyncIterator[Finding]:
@@ -209,15 +217,29 @@ def _judge_files(soft: int) -> Finding:
 async def check_topics(examination: Examination) -> AsyncIterator[Finding]:
     """Partitions that nobody leads, or that lack replicas."""
     topics = await all_topics(examination.cluster)
-    dead = [f"{topic.name} {index}" for topic in topics for index in topic.without_leader]
-    behind = [f"{topic.name} {index}" for topic in topics for index in topic.under_replicated]
+    dead = {
+        f"{topic.name} {partition.partition_index}": partition.replica_nodes
+        for topic in topics
+        for partition in topic.partitions
+        if partition.leader_id < 0
+    }
+    behind = {
+        f"{topic.name} {partition.partition_index}": missing_replicas(partition)
+        for topic in topics
+        for partition in topic.partitions
+        if partition.leader_id >= 0 and missing_replicas(partition)
+    }
+    present = {node.id for node in examination.nodes}
     if dead:
-        what = f"{_count(len(dead), 'partition')} without a leader: {_some(dead)}"
-        advice = "their brokers or log directories are down: bring these back"
+        what = f"{_count(len(dead), 'partition')} without a leader: {_some(list(dead))}"
+        advice = f"bring back {_brokers(dead.values())}, or the log directories there"
         yield Finding("topics", Grade.PROBLEM, what, advice)
     if behind:
-        what = f"{_count(len(behind), 'partition')} with too few replicas in sync: {_some(behind)}"
-        yield Finding("topics", Grade.WARNING, what, "a broker is down or cannot keep up")
+        what = f"{_count(len(behind), 'partition')} with too few replicas in sync"
+        what = f"{what}: {_some(list(behind))}; {_brokers(behind.values())} should have them"
+        is_gone = not present.issuperset(set().union(*behind.values()))
+        advice = "a broker is down: start it" if is_gone else "it cannot keep up: look into its log"
+        yield Finding("topics", Grade.WARNING, what, advice)
     if not dead and not behind:
         partitions = sum(len(topic.partitions) for topic in topics)
         what = f"{_count(len(topics), 'topic')}, {_count(partitions, 'partition')}, all in order"
@@ -321,6 +343,12 @@ ON_BROKERS = frozenset({"versions", "disk", "limits", "round trip", "groups"})
 
 def _count(number: int, noun: str) -> str:
     return f"1 {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def _brokers(ids: Iterable[Iterable[int]]) -> str:
+    """Every broker that is named, once."""
+    numbers = sorted(set().union(*ids))
+    return f"broker{'s' if len(numbers) > 1 else ''} {_some(list(map(str, numbers)))}"
 
 
 def _some(names: list[str]) -> str:

@@ -100,6 +100,19 @@ def judge(check: str, who: str, dialled: Dialled, expected: str | None) -> Findi
     return Finding(check, Grade.OK, f"{where}{behind} answers")
 
 
+def judge_fenced(node_id: int, dialled: Dialled) -> Finding:
+    """Of a broker that the controller does not hear of."""
+    what = f"broker {node_id} at {dialled.address} belongs to the cluster, but takes no part in it"
+    if dialled.answers:
+        what += ", although it answers"
+        advice = "it is starting, or does not reach the controller: look into its log"
+    else:
+        reason = dialled.unresolved or next(iter(dialled.failures.values()), "no address")
+        what += f" and cannot be dialled: {reason}"
+        advice = "start it; if it is gone for good, unregister it (kafka-cluster.sh unregister)"
+    return Finding("advertised", Grade.PROBLEM, what, advice)
+
+
 def _advice(check: str, reason: str) -> str:
     """Clients find a broker under its advertised address only, so that may be to correct."""
     found = next((advice for part, advice in REASONS.items() if part in reason), None)

@@ -71,6 +71,11 @@ def is_under_replicated(partition: MetadataResponsePartition) -> bool:
     return len(partition.isr_nodes) < len(partition.replica_nodes)
 
 
+def missing_replicas(partition: MetadataResponsePartition) -> set[int]:
+    """The brokers whose replica is not in sync."""
+    return set(partition.replica_nodes).difference(partition.isr_nodes)
+
+
 async def all_topics(cluster: Cluster) -> list[Topic]:
     """Every topic, internal ones too, by name."""
     answer = await cluster.metadata(None)

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from godel.cli.dialling import ADVERTISE, Dialled, dial, is_loopback, judge, misleading
+from godel.cli.dialling import (
+    ADVERTISE,
+    Dialled,
+    dial,
+    is_loopback,
+    judge,
+    judge_fenced,
+    misleading,
+)
 from godel.cli.findings import Grade
 from godel.client.cluster import Cluster, parse_addresses
 from godel.client.connection import Address
@@ -59,6 +67,17 @@ def test_who_does_not_answer_comes_with_advice(dialled: Dialled, check: str, adv
     finding = judge(check, "", dialled, None)
     assert finding.grade is Grade.PROBLEM
     assert advice in (finding.advice or "")
+
+
+def test_a_broker_that_takes_no_part_is_a_problem_whether_it_answers_or_not() -> None:
+    gone = judge_fenced(3, Dialled(HERE, {}, {"10.0.0.1": "connection refused"}))
+    assert (gone.check, gone.grade) == ("advertised", Grade.PROBLEM)
+    assert "broker 3 at db.example:9092" in gone.what
+    assert "cannot be dialled: connection refused" in gone.what
+    assert (gone.advice or "").startswith("start it")
+    there = judge_fenced(3, Dialled(HERE, {"10.0.0.1": "A"}, {}))
+    assert "although it answers" in there.what
+    assert "the controller" in (there.advice or "")
 
 
 def test_addresses_that_lead_clients_astray() -> None:

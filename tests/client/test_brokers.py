@@ -7,6 +7,7 @@ import pytest
 from godel.client.brokers import (
     api_versions,
     describe_cluster,
+    fenced_brokers,
     leaders_sizes,
     log_directories,
     nodes,
@@ -22,6 +23,7 @@ async def test_the_brokers(cluster: Cluster) -> None:
     (node,) = nodes(await describe_cluster(cluster))
     assert (node.id, node.host, node.is_controller) == (1, "127.0.0.1", True)
     assert (await api_versions(cluster, 1)).api_keys
+    assert await fenced_brokers(cluster) == []
 
 
 async def test_sizes_of_partitions(cluster: Cluster, outside: Client) -> None:
