@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import importlib
 import io
-import time
 from collections.abc import Callable
 from typing import NamedTuple
 
 from kio.serial import entity_reader, entity_writer
+from timing import microseconds
 
 from godel.protocol import codec
 from godel.protocol.message import Message
@@ -113,20 +113,6 @@ CASES = [
     ),
     Case("heartbeat request", HeartbeatRequest("group", 1, "member"), 4, "consumer"),
 ]
-
-
-def microseconds(action: Callable[[], object]) -> float:
-    """The time of one call: the best of seven rounds of about 20 ms."""
-    started = time.perf_counter()
-    action()
-    repeat = max(1, int(0.02 / (time.perf_counter() - started + 1e-7)))
-    best = float("inf")
-    for _ in range(7):
-        started = time.perf_counter()
-        for _ in range(repeat):
-            action()
-        best = min(best, (time.perf_counter() - started) / repeat)
-    return best * 1e6
 
 
 def kio_times(case: Case, data: bytes) -> tuple[float, float]:

@@ -6,10 +6,9 @@ Run: python benchmarks/records.py. Every row is the best of several rounds of th
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable
 
 from kafka.record.default_records import DefaultRecordBatch
+from timing import microseconds
 
 from godel.broker.fetch_sessions import FetchSessions
 from godel.broker.producer_state import ProducerState
@@ -30,17 +29,6 @@ TO_LZ4 = ProduceRules(
     compression_type="lz4",
     compression_levels={Compression.LZ4: 1},
 )
-
-
-def microseconds(action: Callable[[], object], repeat: int) -> float:
-    """The time of one call: the best of seven rounds."""
-    best = float("inf")
-    for _ in range(7):
-        started = time.perf_counter()
-        for _ in range(repeat):
-            action()
-        best = min(best, (time.perf_counter() - started) / repeat)
-    return best * 1e6
 
 
 def row(name: str, us: float, against: str = "") -> None:

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import structlog
 from measurement import forget_cached
+from timing import timed
 
 from godel.clock import SystemClock
 from godel.records.builder import NewRecord, build_batch
@@ -34,12 +35,6 @@ READ_BYTES = 8 * MIB
 
 def row(name: str, figure: str) -> None:
     print(f"| {name} | {figure} |", flush=True)
-
-
-def timed(action: Callable[[], object]) -> float:
-    started = time.monotonic()
-    action()
-    return time.monotonic() - started
 
 
 def write_log(folder: Path, value_bytes: int, size_bytes: int) -> None:

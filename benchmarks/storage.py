@@ -12,7 +12,8 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+
+from timing import best_of, timed
 
 from godel.clock import SystemClock
 from godel.records.batch import parse_header
@@ -26,16 +27,6 @@ MIB = 1 << 20
 CHUNK_BYTES = MIB
 SMALL = build_batch([(None, b"x" * 100)], timestamp_ms=1)
 LARGE = build_batch([(None, b"x" * 1000)] * 16, timestamp_ms=1)
-
-
-def timed(action: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    action()
-    return time.perf_counter() - started
-
-
-def best_of(rounds: int, action: Callable[[], object]) -> float:
-    return min(timed(action) for _ in range(rounds))
 
 
 def open_log(folder: str, files: RealFiles, flusher: Flusher, *, cached: bool) -> Log:
