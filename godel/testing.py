@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 
     from godel.metadata.store import MetadataStore
 
+__all__ = ["Broker", "FaultyFiles", "ManualClock"]
+"""What the changelog promises to keep."""
+
 Result = TypeVar("Result")
 
 DEFAULTS = {
