@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from brokers import RunningBroker
@@ -89,12 +88,3 @@ class Measurement:
         for percentile in percentiles:
             key = f"p{percentile.replace('.', '')}_ms"
             self.figures[f"{name}, p{percentile}"] = report[key]
-
-
-def forget_cached(paths: Iterable[Path]) -> None:
-    """Have the system forget what it has of the files, once it is on the disk."""
-    for path in paths:
-        descriptor = os.open(path, os.O_RDONLY)
-        os.fsync(descriptor)
-        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-        os.close(descriptor)

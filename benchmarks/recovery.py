@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import structlog
-from measurement import forget_cached
+from page_cache import forget_cached
 from timing import timed
 
 from godel.clock import SystemClock

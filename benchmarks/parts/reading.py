@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from figures import rate_rows
-from measurement import Measurement, forget_cached
+from measurement import Measurement
+from page_cache import forget_cached
 
 RECORD_BYTES = 10_240
 COUNT = 5 * 2**30 // RECORD_BYTES
