@@ -64,8 +64,8 @@ class BrokerConfig(LogDefaults, AbsentFeatures):
     slow_request_log_ms: int = setting(
         "slow.request.log.ms",
         1000,
-        "Log a request that took longer. Its wait behind an earlier request or a quota counts, "
-        "what its client asked to wait does not. -1: none.",
+        "Log a request that took longer. Its wait behind an earlier request counts, what a quota "
+        "or its client made it wait does not. -1: none.",
         minimum=-1,
         dynamic=True,
     )

@@ -91,7 +91,7 @@ class Metrics:
         times = "kafka_network_requestmetrics"
         self._times_reading(
             f"{times}_requestqueuetimems",
-            "How long a request that was read had to wait for its turn, behind another or a quota.",
+            "How long a request that was read had to wait for its turn; not for a quota.",
             lambda stages: stages.queue,
         )
         self._times_reading(

@@ -52,6 +52,7 @@ class Connection(asyncio.BufferedProtocol):
         "_late_bytes",
         "_listener",
         "_muted",
+        "_muted_until_s",
         "_reader",
         "_reading",
         "_reception",
@@ -77,6 +78,7 @@ class Connection(asyncio.BufferedProtocol):
         self._late_bytes = 0
         self._blocked = False
         self._muted: Timer | None = None
+        self._muted_until_s = 0.0
         self._reading = True
         self._writable = True
         self._serving = False
@@ -237,6 +239,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _unmute(self) -> None:
         self._muted = None
+        self._muted_until_s = self._reception.elapsed_s()
         self._continue()
 
     def _park(self, parked: Parked) -> None:
@@ -319,7 +322,8 @@ class Connection(asyncio.BufferedProtocol):
         context = self._context
         while kept:
             frame, arrived_s = kept.popleft()
-            context.queue_s = context.began_s - arrived_s
+            # Kafka reads nothing while a quota is in the way, so that is no time in its queue.
+            context.queue_s = context.began_s - max(arrived_s, self._muted_until_s)
             cost_bytes = len(frame) + KEPT_FRAME_BYTES
             self._kept_bytes -= cost_bytes
             self._reception.memory.release(cost_bytes)

@@ -1,8 +1,8 @@
 """The log of slow requests: one line each, with the time by stage (`slow.request.log.ms`).
 
 What a request's own client asked to wait for does not count: the long poll of a Fetch, the round of
-a JoinGroup. What a request that has been read waits for its turn does, as the time in the queue,
-whatever is in the way: an earlier request of its connection that waits, or a quota.
+a JoinGroup. Nor does what a quota makes it wait. What a request that has been read waits for an
+earlier one of its connection does, as the time in the queue.
 At most so many lines a second are written; the next one says how many were left out.
 """
 

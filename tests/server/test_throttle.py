@@ -29,7 +29,7 @@ from godel.security.quotas import (
 )
 from godel.server.throttle import Throttle
 from godel.testing import Broker
-from tests.server.harness import Server, beat, produce, until
+from tests.server.harness import Server, beat, join, produce, until
 from tests.wire import Client, batch, bytes_of, fetch_request, fetched, produce_request, produced
 
 LARGE = batch("x" * 20_000)
@@ -225,3 +225,26 @@ async def test_what_was_taken_before_is_answered_and_the_next_request_waits(
     assert server.taken == [1, 2, 4]
     server.clock.advance(1_000_000)
     assert await client.answers(1) == [3]
+
+
+@pytest.mark.anyio
+async def test_what_a_quota_makes_wait_is_not_slow(
+    serve: Callable[..., Awaitable[Server]],
+) -> None:
+    server = await serve()
+    server.dispatcher.slow.configure(100)
+    server.quotas.replace({ME: {PRODUCER_BYTE_RATE: 1.0}})
+    client = await server.connect()
+    client.send(produce(1), correlation_id=1)
+    client.send(join("gate"), correlation_id=2)
+    client.send(beat(3), correlation_id=3)
+    assert await client.answers(1) == [1]
+    while not server.count("godel_requests_waiting"):
+        server.clock.advance(10)
+    server.clock.advance(150)
+    server.open("gate")
+    assert await client.answers(2) == [2, 3]
+    (line,) = [dict(each) for each in server.logged.entries if each["event"] == "slow_request"]
+    assert line["api"] == "Heartbeat"
+    assert line["queue_ms"] == pytest.approx(150, abs=10)
+    assert server.metrics.stages("JoinGroup", "3").queue.sum_s == 0
