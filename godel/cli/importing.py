@@ -67,14 +67,7 @@ def import_(
     """
     if resume and append:
         raise typer.BadParameter("--resume and --append contradict each other")
-    with progress(f"checking {file}", clock=session.clock) as shown:
-        found = survey(file, shown)
-    if found.is_cut:
-        hint = f"complete it: godel export {found.topic or 'TOPIC'} {file} --resume"
-        raise Refused(f"{file} was cut off after {found.records:,} records", hint=hint)
-    if found.topic is None:
-        raise Refused(f"{file} has no records")
-
+    found = checked(session, file)
     producers: list[Producer] = []
 
     async def work(cluster: Cluster) -> None:
@@ -97,6 +90,18 @@ def import_(
     if has_gap(producer) and not append:
         warn("records behind a rejected one were written: --resume cannot go on from here")
     summarize(session, topic, producer)
+
+
+def checked(session: Session, file: Path) -> Survey:
+    """What the file has; raises `Refused` unless it is whole."""
+    with progress(f"checking {file}", clock=session.clock) as shown:
+        found = survey(file, shown)
+    if found.is_cut:
+        hint = f"complete it: godel export {found.topic or 'TOPIC'} {file} --resume"
+        raise Refused(f"{file} was cut off after {found.records:,} records", hint=hint)
+    if found.topic is None:
+        raise Refused(f"{file} has no records")
+    return found
 
 
 def has_gap(producer: Producer) -> bool:

@@ -59,6 +59,7 @@ Regex = Annotated[
     typer.Option("--regex", "-r", help="PATTERN is a regular expression for the whole name."),
 ]
 
+Internal = Annotated[bool, typer.Option("--internal", "-i", help="Internal topics, too.")]
 Partitions = Annotated[
     int,
     typer.Option(
@@ -87,9 +88,7 @@ def list_(
     pattern: Pattern = None,
     *,
     regex: Regex = False,
-    internal: Annotated[
-        bool, typer.Option("--internal", "-i", help="Internal topics, too.")
-    ] = False,
+    internal: Internal = False,
     sizes: Annotated[
         bool, typer.Option("--sizes", "-s", help="Count records and bytes, too.")
     ] = False,
@@ -299,9 +298,7 @@ def partitions_(
     pattern: Pattern = None,
     *,
     regex: Regex = False,
-    internal: Annotated[
-        bool, typer.Option("--internal", "-i", help="Internal topics, too.")
-    ] = False,
+    internal: Internal = False,
     under_replicated: Annotated[
         bool, typer.Option("--under-replicated", help="Only those that lack a replica.")
     ] = False,
@@ -382,19 +379,27 @@ def records(
     if not dry_run:
         confirm(f"Delete {doomed} offsets' worth of records of {name}?", yes=yes)
         results = session.run(lambda cluster: delete_records(cluster, offsets))
+    show_begins(session, begins, results, done="would be deleted" if dry_run else "deleted")
+
+
+def show_begins(
+    session: Session,
+    begins: dict[TopicPartition, int],
+    results: dict[TopicPartition, int | ApiError],
+    *,
+    done: str,
+) -> None:
+    """Where partitions began, where they begin now, and which could not be cut."""
+    failures = {each: error for each, error in results.items() if isinstance(error, ApiError)}
     rows = [
         {
             "topic": each.topic,
             "partition": each.partition,
             "began": begins[each],
-            "begins": result if isinstance(result, int) else None,
-            "status": result.code.name if isinstance(result, ApiError) else
-            ("would be deleted" if dry_run else "deleted"),
+            "begins": None if each in failures else result,
+            "status": failures[each].code.name if each in failures else done,
         }
         for each, result in sorted(results.items())
-    ]  # fmt: skip
+    ]
     session.rows(rows, "topic", ">partition", ">began", ">begins", "status")
-    end_with_failures(
-        [Outcome(str(each), error) for each, error in results.items()
-         if isinstance(error, ApiError)]
-    )  # fmt: skip
+    end_with_failures([Outcome(str(each), error) for each, error in failures.items()])
