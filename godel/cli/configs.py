@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -68,6 +69,9 @@ Keys = Annotated[
 ]
 
 SETTLING_MS, SETTLING_STEP_MS = 2_000, 50
+BREAK = re.compile(r"</?(?:br|div|li|p|ol|ul)\b[^>]*>")
+MARKUP = re.compile(r"</?(?:a|b|code|em|i|pre|strong)\b[^>]*>")
+
 SHOWN = columns("name", "value", "source", "type", "read_only", "documentation")
 SYNONYMS = columns("name", "value", "source")
 ASSIGNMENT = re.compile(r"(?P<key>[^=]+?)(?P<sign>[+-]?)=(?P<value>.*)", re.DOTALL)
@@ -87,6 +91,13 @@ def resource(topic: str | None, group: str | None, broker: int | None, brokers: 
     return named[0]
 
 
+def plain(documentation: str | None) -> str | None:
+    """Apache Kafka's sentences are made for its web pages; other angle brackets are left alone."""
+    if documentation is None:
+        return None
+    return html.unescape(" ".join(MARKUP.sub("", BREAK.sub(" ", documentation)).split()))
+
+
 def row(config: Config) -> dict[str, Any]:
     return {
         "name": config.name,
@@ -94,7 +105,7 @@ def row(config: Config) -> dict[str, Any]:
         "source": config.source,
         "type": config.type,
         "read_only": config.is_read_only,
-        "documentation": config.documentation,
+        "documentation": plain(config.documentation),
         "synonyms": [
             {"name": name, "value": value, "source": source}
             for name, value, source in config.synonyms

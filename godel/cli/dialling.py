@@ -24,7 +24,9 @@ ADVERTISE = "set advertised.listeners to what clients can reach (Gödel: --adver
 REASONS = {
     "connection refused": "nothing listens there: start the broker, or correct the port",
     "no connection": "no answer at all: a firewall, or a wrong address",
-    "plain text": "use a port of the broker that speaks Kafka without TLS",
+    "no answer": "something listens there: another kind of server, or a broker that hangs",
+    "but HTTP": "correct the port: Kafka's is another one",
+    "TLS": "use a port of the broker that speaks Kafka without TLS",
 }
 """What to do, by a part of what went wrong."""
 

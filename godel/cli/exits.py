@@ -22,7 +22,7 @@ from typing import Any
 
 import typer
 
-from godel.cli.familiar import known_as
+from godel.cli.familiar import MEANT, known_as
 from godel.cli.output import complain, say
 from godel.cli.profile import InvalidProfile
 from godel.client.cluster import InvalidAddress
@@ -187,6 +187,7 @@ def broken_pipe() -> Status:
     return Status.BROKEN_PIPE
 
 
+BAD_VALUE = re.compile(r"Invalid value for '(--[\w-]+)'")
 UNKNOWN_WORD = re.compile(r"No such (?:command|option):? '?([\w.-]+)")
 VALUE_ERROR = "Value error, "
 """What typer puts before its own words."""
@@ -200,7 +201,10 @@ def wrong_usage(error: Any) -> Status:
     said: str = error.format_message().removeprefix("Invalid value: ").replace(VALUE_ERROR, "")
     unknown = UNKNOWN_WORD.match(said)
     command = error.ctx.command_path if getattr(error, "ctx", None) else "godel"
-    hint = (known_as(unknown[1]) if unknown else None) or f"{command} --help"
+    hint = known_as(unknown[1]) if unknown else None
+    if bad := BAD_VALUE.match(said):
+        hint = MEANT.get((command.rpartition(" ")[2], bad[1]))
+    hint = hint or f"{command} --help"
     complain(said[:1].lower() + said[1:].rstrip("."), hint)
     return Status.WRONG_USAGE
 

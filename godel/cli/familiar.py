@@ -38,6 +38,7 @@ OPTIONS: Mapping[str, str] = {
     "--describe": "godel topics describe TOPIC, or godel groups describe GROUP",
     "--entity-name": "--topic, --group or --broker",
     "--entity-type": "--topic, --group or --broker",
+    "--duration": "--for DURATION",
     "--formatter": "--format, or --output json",
     "--from-beginning": "so it is without --from",
     "--isolation-level": "--read-committed",
@@ -61,6 +62,7 @@ OPTIONS: Mapping[str, str] = {
     "-L": "godel topics list, or godel broker list",
     "-P": "godel produce TOPIC",
     "-Q": "godel topics partitions",
+    "-V": "godel --version",
     "-e": "--until end",
 }
 """Options of other names."""
@@ -73,6 +75,9 @@ BY_POSITION: Mapping[str, str] = {
     "-g": f"{NAMED}: GROUP",
 }
 """Options that other tools need for what are arguments here."""
+
+MEANT = {("consume", "--output"): "--from beginning|end|OFFSET|TIME; -o is how records are written"}
+"""Options that mean something else in other tools, by the command in which that happens."""
 
 
 def known_as(word: str) -> str | None:

@@ -111,14 +111,16 @@ async def min_insync_replicas(cluster: Cluster, topic: str) -> int:
 
 
 def warn_about(rows: Sequence[dict[str, Any]]) -> None:
-    """What an operator should look at, after the table."""
+    """What an operator should look at, after the table; each partition once."""
     for row in rows:
-        for key, words in (
-            ("without_leader", "without a leader"),
-            ("under_replicated", "with fewer replicas in sync than there should be"),
+        dead = row["without_leader"]
+        behind = [index for index in row["under_replicated"] if index not in dead]
+        for indexes, words in (
+            (dead, "without a leader"),
+            (behind, "with fewer replicas in sync than there should be"),
         ):
-            if row[key]:
-                warn(f"{row['name']}: partitions {words}: {', '.join(map(str, row[key]))}")
+            if indexes:
+                warn(f"{row['name']}: partitions {words}: {', '.join(map(str, indexes))}")
 
 
 def matcher(pattern: str | None, *, regex: bool) -> Callable[[str], bool]:

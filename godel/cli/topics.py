@@ -70,7 +70,7 @@ Partitions = Annotated[
 Replicas = Annotated[
     int,
     typer.Option(
-        "--replicas", metavar="N", show_default=False,
+        "--replicas", "-r", metavar="N", show_default=False,
         help="Replicas of each partition; else the broker's default.",
     ),
 ]  # fmt: skip

@@ -32,6 +32,8 @@ R = TypeVar("R", bound=Message)
 
 MAX_RESPONSE_BYTES = 256 * 1024 * 1024
 READ_BYTES = 256 * 1024
+STRANGERS = {b"HTTP": "HTTP", b"\x15\x03": "TLS"}
+"""What is spoken instead, by how an answer begins."""
 
 
 class Address(NamedTuple):
@@ -199,9 +201,10 @@ class Connection:
 
     def _stranger(self) -> ConnectionFailed:
         self.is_broken = True
-        return ConnectionFailed(
-            self.address, "does not speak the Kafka protocol in plain text (TLS, or another server)"
-        )
+        begins = bytes(self._received[:SIZE_BYTES])
+        found = next((what for head, what in STRANGERS.items() if begins.startswith(head)), None)
+        what = f"but {found}" if found else "in plain text (TLS, or another server)"
+        return ConnectionFailed(self.address, f"does not speak the Kafka protocol {what}")
 
     @contextmanager
     def _out_of_step_on_failure(self, timeout_ms: float) -> Iterator[Any]:

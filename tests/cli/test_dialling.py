@@ -60,6 +60,8 @@ def test_a_name_with_a_dead_address_behind_it_is_a_warning() -> None:
         (Dialled(HERE, {}, {}, "unknown name"), "advertised", ADVERTISE),
         (Dialled(HERE, {}, {"10.0.0.1": "connection refused"}), "advertised", ADVERTISE),
         (Dialled(HERE, {}, {"10.0.0.1": "no connection in 5 seconds"}), "bootstrap", "firewall"),
+        (Dialled(HERE, {}, {"10.0.0.1": "no answer in 5 seconds"}), "bootstrap", "another kind"),
+        (Dialled(HERE, {}, {"10.0.0.1": "speaks nothing but HTTP"}), "bootstrap", "the port"),
         (Dialled(HERE, {}, {"10.0.0.1": "something else"}), "bootstrap", "the broker's log"),
     ],
 )

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from godel.cli.familiar import BY_POSITION, COMMANDS, OPTIONS, known_as
+from godel.cli.familiar import BY_POSITION, COMMANDS, MEANT, OPTIONS, known_as
 from godel.cli.main import NOUNS, VERBS
 from tests.cli.conftest import Command
 
@@ -20,6 +20,9 @@ from tests.cli.conftest import Command
         ("consume -t flights", "what it is about is named without an option: TOPIC"),
         ("consume flights --from-beginning", "so it is without --from"),
         ("consume flights -e", "--until end"),
+        ("consume flights -o end", MEANT["consume", "--output"]),
+        ("topics list -o end", "godel topics list --help"),
+        ("bench produce --duration 20s", "--for DURATION"),
         ("cluster info", "godel broker list"),
         ("-L", "godel topics list, or godel broker list"),
         ("topics create flights --nonsense", "godel topics create --help"),

@@ -34,3 +34,12 @@ def test_ids_are_written_as_kafka_does() -> None:
 def test_missing_leaders_and_replicas_are_pointed_out(capsys: pytest.CaptureFixture[str]) -> None:
     warn_about([{"name": "flights", "without_leader": [1, 2], "under_replicated": []}])
     assert "flights: partitions without a leader: 1, 2" in capsys.readouterr().err
+
+
+def test_a_partition_without_a_leader_is_pointed_out_once(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    warn_about([{"name": "flights", "without_leader": [1], "under_replicated": [0, 1]}])
+    dead, behind = capsys.readouterr().err.splitlines()
+    assert dead.endswith("without a leader: 1")
+    assert behind.endswith("in sync than there should be: 0")

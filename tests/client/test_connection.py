@@ -105,10 +105,18 @@ async def test_what_is_not_offered_is_said() -> None:
         await connection.close()
 
 
-async def test_a_stranger_is_recognized() -> None:
+@pytest.mark.parametrize(
+    ("answer", "what"),
+    [
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "but HTTP"),
+        (b"\x15\x03\x01\x00\x02\x02\x46", "but TLS"),
+        (b"220 mail.example ESMTP\r\n", "in plain text"),
+    ],
+)
+async def test_a_stranger_is_recognized(answer: bytes, what: str) -> None:
     with (
-        server(lambda _request: b"HTTP/1.1 400 Bad Request\r\n\r\n") as address,
-        pytest.raises(ConnectionFailed, match="does not speak the Kafka protocol"),
+        server(lambda _request: answer) as address,
+        pytest.raises(ConnectionFailed, match=f"does not speak the Kafka protocol {what}"),
     ):
         await connect(address, client_id="t", timeout_ms=TIMEOUT_MS)
 
