@@ -31,6 +31,8 @@ CLOSING_THREADS = 16
 """Syncs that wait for the disk together at the stop."""
 BYTES_PER_CHECKPOINT = 128 << 20
 """Recovery reads more than twice as many in a second."""
+SOON_REPLAYED_BYTES = 16 << 10
+"""So little is read again sooner than a file is made."""
 LOGS_AT_ONCE = 32
 """So many logs are noted before requests have their turn: each writes to two files."""
 
@@ -146,7 +148,7 @@ class Checkpoints:
             log = self._logs.get(partition)
             if log is not None and log.failure is None:
                 offset, bases = log.end_offset, [one.base_offset for one in log.segments]
-                if offset > 0 and not log.sidecars.has_producers(offset):
+                if _is_worth_a_snapshot(log, entries):
                     plans.append((log, log.sidecars.plan_snapshot(offset, entries, bases)))
         parts = [plans[at::threads] for at in range(min(threads, len(plans)))]
         for part, done in zip(parts, await self._carry_out(parts), strict=True):
@@ -186,6 +188,13 @@ class Checkpoints:
         )
         for log, end_offset in ends.items():
             log.settled(end_offset)
+
+
+def _is_worth_a_snapshot(log: Log, entries: Sequence[ProducerEntry]) -> bool:
+    """Not where it would say of a small log what no file at all says: that no producer is known."""
+    if log.end_offset == 0 or log.sidecars.has_producers(log.end_offset):
+        return False
+    return bool(entries) or log.sidecars.has_snapshots or log.size_bytes > SOON_REPLAYED_BYTES
 
 
 def _carry_out_all(files: Files, plans: Iterable[tuple[Log, SnapshotPlan]]) -> list[OSError | None]:

@@ -77,6 +77,11 @@ class SidecarFiles:
         """Whether there is a snapshot as of this offset."""
         return offset in self._snapshots
 
+    @property
+    def has_snapshots(self) -> bool:
+        """Whether there is one of any offset."""
+        return bool(self._snapshots)
+
     def write_producers(
         self, offset: int, producers: Sequence[ProducerEntry], bases: Collection[int]
     ) -> File:

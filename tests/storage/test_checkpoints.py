@@ -14,7 +14,7 @@ from godel.config.topic import TopicConfig, topic_config
 from godel.records.partition_log import ProducerEntry
 from godel.storage import checkpoints, log
 from godel.storage.checkpoint import read_offsets
-from godel.storage.checkpoints import LOGS_AT_ONCE
+from godel.storage.checkpoints import LOGS_AT_ONCE, SOON_REPLAYED_BYTES
 from godel.storage.data_directories import DataDirectories
 from godel.storage.faulty_files import FaultyFiles, Kind
 from godel.storage.files import RealFiles
@@ -203,6 +203,32 @@ async def test_a_stop_keeps_the_producers_and_removes_what_it_kept_before() -> N
     assert [name for name in files.list_files("data/t-0") if name.endswith(".snapshot")] == [
         f"{6:020d}.snapshot"
     ]
+
+
+async def test_a_stop_writes_no_snapshot_that_says_nothing_of_a_small_log() -> None:
+    files = FaultyFiles()
+    partition = TopicPartition("t", 0)
+
+    async def stop_after(values: int, producers: list[ProducerEntry]) -> list[str]:
+        fixture = Fixture(files, is_cached=False)
+        append_values(fixture.log(), values)
+        assert await fixture.store.close({}, {partition: producers})
+        fixture.task.cancel()
+        return [name for name in files.list_files("data/t-0") if name.endswith(".snapshot")]
+
+    assert await stop_after(3, []) == []
+    assert await stop_after(3, [ENTRY]) == [f"{6:020d}.snapshot"]
+    assert await stop_after(1, []) == [f"{7:020d}.snapshot"], "the producer is forgotten"
+
+
+async def test_a_stop_spares_the_replay_of_a_larger_log() -> None:
+    fixture = Fixture(FaultyFiles(), is_cached=False)
+    while fixture.log().size_bytes <= SOON_REPLAYED_BYTES:
+        append_values(fixture.log(), 10)
+    end_offset = fixture.log().end_offset
+    assert await fixture.store.close({}, {TopicPartition("t", 0): []})
+    fixture.task.cancel()
+    assert fixture.files.exists(f"data/t-0/{end_offset:020d}.snapshot")
 
 
 @pytest.mark.parametrize(("error", "is_clean"), [(errno.ENOSPC, True), (errno.EIO, False)])
