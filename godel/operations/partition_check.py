@@ -141,13 +141,16 @@ class PartitionCheck:
         time_path = self._path(place.base_offset, layout.TIME_INDEX)
         time_index = TimeIndex(self._files, time_path, is_new=False)
         indexes = IndexCheck(place.base_offset, offset_index, time_index)
+        are_believed = not place.is_recovered and any(
+            map(self._files.exists, (index_path, time_path))
+        )
         tally, on_progress = self._tally, self._on_progress
         tally.segments += 1
         tally.size_bytes += file.size
 
         def on_batch(position: int, header: BatchHeader) -> None:
             tally.batches += 1
-            if not place.is_recovered:
+            if are_believed:
                 indexes.see(position, header)
             self._see_epoch(path, position, header)
             self._producers.see(header)
@@ -172,7 +175,8 @@ class PartitionCheck:
             tally.add([self._judge(file, result, place)])
             on_progress(file.size - result.position)
         elif not place.is_recovered:
-            tally.add(indexes.finish(is_closed=True))
+            if are_believed:
+                tally.add(indexes.finish(is_closed=True))
             tally.add(self._check_aborted(place.base_offset, result.next_offset))
         self._transactions.forget()
         self._next_offset = max(self._next_offset, result.next_offset)

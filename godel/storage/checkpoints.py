@@ -182,7 +182,7 @@ class Checkpoints:
                 log.finish()
                 ends[log] = log.end_offset
         await self._flusher.flush_all(
-            [log.durability for log in syncing],
+            [log.durability for log in syncing if not log.durability.is_idle],
             threads=threads,
             volumes=[directory.path for directory in self._directories.working],
         )

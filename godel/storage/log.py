@@ -456,7 +456,8 @@ class Log:
         if self.failure is None and not self.is_settled:
             with suppress(StorageFailed), self._writing("index"):
                 active = self._segments.active
-                active.indexes.write()
+                if not active.indexes.are_spared:
+                    active.indexes.write()
                 unsaved_bytes = active.size_bytes - self._snapshot_bytes
                 if unsaved_bytes > REPLAYED_BYTES and self.on_snapshot_due is not None:
                     self.on_snapshot_due()
@@ -468,8 +469,10 @@ class Log:
         Raises `StorageFailed`.
         """
         if self.failure is None and not self.is_settled:
+            indexes = self._segments.active.indexes
             with self._writing("index"):
-                self.durability.add(*self._segments.active.indexes.finish())
+                if not indexes.are_spared:
+                    self.durability.add(*indexes.finish())
 
     def settled(self, end_offset: int) -> None:
         """All that was finished and not synced when the log ended there is on disk."""

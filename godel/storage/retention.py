@@ -10,14 +10,20 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Sequence
 from enum import Enum
+from itertools import islice
 from typing import NamedTuple
 
 from godel.clock import Clock
+from godel.errors import CorruptBatch
 from godel.storage import layout
+from godel.storage.batch_walk import walk
 from godel.storage.files import Files, join
 from godel.storage.log_config import LogConfig
 from godel.storage.segment import Segment
 from godel.storage.time_index import TimeIndex
+
+UNINDEXED_BATCHES = 100
+"""A log without index files has hardly more (`SegmentIndexes.are_spared`)."""
 
 
 class Reason(Enum):
@@ -97,8 +103,9 @@ def is_due(
 ) -> bool:
     """Whether `plan` would find something in a log that is closed, judged by its oldest segment.
 
-    Looks at the folder and at most at one index entry, so that ten thousand idle logs need not be
-    opened for it. In doubt yes, and for what is left to be removed. Raises OSError.
+    Looks at the folder and at one index entry, or at the few batches of a log without an index, so
+    that ten thousand idle logs need not be opened for it. In doubt yes, and for what is left to be
+    removed. Raises OSError.
     """
     names = files.list_files(folder)
     if any(name.endswith(layout.DELETED) for name in names):
@@ -121,13 +128,27 @@ def _newest_ms(files: Files, folder: str, base_offset: int) -> int:
     """The largest timestamp of a closed segment; where there is none, when it was written to."""
     entry = TimeIndex.ENTRY
     file = files.open(join(folder, layout.segment_file(base_offset, layout.TIME_INDEX)))
+    path = join(folder, layout.segment_file(base_offset, layout.LOG))
+    timestamp_ms = 0
     if file.size >= entry.size:
         data = file.pread(file.size - entry.size, entry.size)
         file.close()
-        timestamp_ms: int = entry.unpack(data)[0]
-        if timestamp_ms > 0:
-            return timestamp_ms
-    return files.modified_ms(join(folder, layout.segment_file(base_offset, layout.LOG)))
+        timestamp_ms = entry.unpack(data)[0]
+    elif not file.size:
+        timestamp_ms = _walked_newest_ms(files, path)
+    return timestamp_ms if timestamp_ms > 0 else files.modified_ms(path)
+
+
+def _walked_newest_ms(files: Files, path: str) -> int:
+    """The largest timestamp of a few batches; -1: they are many, or damaged."""
+    file = files.open(path)
+    try:
+        times = [one.max_timestamp for one in islice(walk(file), UNINDEXED_BATCHES + 1)]
+    except CorruptBatch:
+        return -1
+    finally:
+        file.close()
+    return max(times) if len(times) <= UNINDEXED_BATCHES else -1
 
 
 def delete(files: Files, segment: Segment, *, clock: Clock, delay_ms: float) -> None:

@@ -215,6 +215,16 @@ class SegmentIndexes:
                 one.file.close()
         return [one.file for one in (self._offsets, self._times) if len(one)]
 
+    @property
+    def are_spared(self) -> bool:
+        """Whether there are no files, and need be none for the active segment.
+
+        The few batches before the first entry are walked again sooner than two files are made.
+        """
+        if self._offsets is None or len(self._offsets):
+            return False
+        return not any(self._files.exists(file.path) for file in self.files())
+
     def write(self) -> Sequence[File]:
         """Bring the files up to date; return them."""
         if self._offsets is None or self._times is None:

@@ -7,6 +7,7 @@ import pytest
 from godel.operations.findings import Tally
 from godel.operations.partition_check import Expected, PartitionCheck
 from godel.records.partition_log import EpochStart
+from godel.storage.log_config import LogConfig
 from godel.storage.memory_files import MemoryFiles
 from tests.storage.harness import append_values, open_log, put
 
@@ -51,6 +52,16 @@ def test_a_closed_log_is_sound(files: MemoryFiles) -> None:
     tally = check(files)
     assert (tally.findings, tally.batches) == ([], COUNT // 2)
     assert tally.segments == len(log_paths(files)) > 2
+
+
+def test_a_closed_log_too_small_for_an_index_is_sound() -> None:
+    files = MemoryFiles()
+    log = open_log(files, FOLDER, config=LogConfig(), topic_id=TOPIC_ID)
+    log.save_leader_epochs([EpochStart(0, 0)])
+    append_values(log, 2)
+    log.close()
+    assert not files.exists(log_paths(files)[0].replace(".log", ".timeindex"))
+    assert check(files, CLOSED._replace(recovery_point=2, high_watermark=2)).findings == []
 
 
 @pytest.mark.parametrize("number", [0, 1, -1])

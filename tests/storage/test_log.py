@@ -356,3 +356,26 @@ def test_the_recovery_point_does_not_pass_a_segment_whose_indexes_are_not_synced
     assert log.checkpoint() == 0
     log.flush()
     assert log.checkpoint() == 3
+
+
+def test_a_log_too_small_for_an_index_entry_is_closed_without_index_files() -> None:
+    files = MemoryFiles()
+    config = LogConfig()
+    log = open_log(files, config=config)
+    append_values(log, 3)
+    log.checkpoint()
+    log.close()
+    assert not [name for name in files.list_files(log.folder) if name.endswith("index")]
+    log = open_log(files, config=config, was_clean=True, recovery_point=3)
+    found = log.max_timestamp(upper_bound=3)
+    assert found is not None
+    assert found.timestamp_ms == NOW_MS
+    for _ in range(2):
+        append_values(log, 1, size=5000)
+    log.close()
+    names = [name for name in files.list_files(log.folder) if name.endswith("index")]
+    assert sorted(names) == [f"{0:020d}.index", f"{0:020d}.timeindex"]
+    log = open_log(files, config=config, was_clean=True, recovery_point=5)
+    append_values(log, 1)
+    log.close()
+    assert files.size(f"{log.folder}/{0:020d}.timeindex") > 0, "they are kept up once they exist"

@@ -16,6 +16,7 @@ from godel.storage.data_directories import DataDirectories
 from godel.storage.faulty_files import FaultyFiles, Kind
 from godel.storage.files import RealFiles
 from godel.storage.flusher import Flusher
+from godel.storage.log import Log
 from godel.storage.log_config import log_config
 from godel.storage.log_store import LocalLogStore
 from godel.storage.memory_files import MemoryFiles
@@ -382,11 +383,16 @@ async def test_a_log_that_cannot_be_synced_at_the_stop_makes_it_unclean() -> Non
     assert not await store.close({})
 
 
+def append_enough_for_an_index(log: Log) -> None:
+    for _ in range(2):
+        append_values(log, 1, size=5000)
+
+
 async def test_a_full_disk_at_a_checkpoint_leaves_a_log_unsettled_until_there_is_space() -> None:
     files, config = FaultyFiles(), topic_config(BrokerConfig(), {})
     store = open_store(files)
     log = store.open(PARTITION, TOPIC_ID, config)
-    append_values(log, 2)
+    append_enough_for_an_index(log)
     log.flush()
     files.fail(lambda operation: operation.path.endswith("index"), error=errno.ENOSPC)
     await store.checkpoint({})
@@ -401,7 +407,7 @@ async def test_a_full_disk_at_a_checkpoint_leaves_a_log_unsettled_until_there_is
 async def test_a_full_disk_at_the_stop_makes_it_unclean_and_loses_nothing() -> None:
     files, config = FaultyFiles(), topic_config(BrokerConfig(), {})
     store = open_store(files)
-    append_values(store.open(PARTITION, TOPIC_ID, config), 2)
+    append_enough_for_an_index(store.open(PARTITION, TOPIC_ID, config))
     files.fail(lambda operation: operation.path.endswith("index"), error=errno.ENOSPC)
     assert not await store.close({})
     files.faults = None

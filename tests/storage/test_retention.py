@@ -5,7 +5,7 @@ import pytest
 from godel.clock import ManualClock
 from godel.storage.log_config import LogConfig
 from godel.storage.memory_files import MemoryFiles
-from godel.storage.retention import Reason, SegmentFacts, plan
+from godel.storage.retention import Reason, SegmentFacts, is_due, plan
 from tests.storage.harness import (
     NOW_MS,
     append,
@@ -101,3 +101,18 @@ def test_an_expired_active_segment_is_rolled_first() -> None:
     assert (log.log_start_offset, log.end_offset) == (3, 3)
     append_values(log, 1)
     assert says_own_offset(read_records(log), 3, 4)
+
+
+def test_a_closed_log_without_an_index_is_judged_by_its_batches() -> None:
+    files = MemoryFiles()
+    config = LogConfig(retention_ms=1000)
+    log = open_log(files, config=config)
+    append(log, batch_of([b"a", b"b"], timestamps=[NOW_MS + 5, NOW_MS]))
+    log.close()
+    assert not files.exists(f"{log.folder}/{0:020d}.timeindex")
+
+    def is_due_at(now_ms: int) -> bool:
+        return is_due(files, log.folder, config, now_ms=now_ms, log_start_offset=0, end_offset=2)
+
+    assert not is_due_at(NOW_MS + 1005)
+    assert is_due_at(NOW_MS + 1006)
