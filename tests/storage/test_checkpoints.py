@@ -148,7 +148,7 @@ async def test_a_full_disk_is_reported_and_the_next_checkpoint_tried() -> None:
     with capture_logs() as lines:
         append_values(log, 1, size=LIMIT_BYTES)
         await fixture.turns()
-    assert [line["event"] for line in lines] == ["checkpoint_failed"]
+    assert [line["event"] for line in lines] == ["disk_full", "checkpoint_failed"]
     fixture.files.faults = None
     append_values(log, 1, size=LIMIT_BYTES)
     await fixture.turns()
