@@ -94,7 +94,7 @@ test: lint docs-check
 fuzz: $(VENV)/.test
 	@echo 'to repeat this run: make fuzz SEED=$(SEED)'
 	HYPOTHESIS_PROFILE=fuzz FUZZ_SEED=$(SEED) \
-	  $(PYTEST) $(SPREAD) -m 'hypothesis or fuzz' --hypothesis-seed=$(SEED) $(ARGS)
+	  $(PYTEST) $(SPREAD) -m 'hypothesis or fuzz' --durations=10 --hypothesis-seed=$(SEED) $(ARGS)
 
 .PHONY: format
 format: $(VENV)/.test

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.fuzzing import COUNTED, EXAMPLES, FUZZ_FACTOR, IS_FUZZ, PROFILE
+from tests.fuzzing import COUNTED, EXAMPLES, FUZZ_FACTOR, IS_FUZZ, PROFILE, multiply_examples
 
 if TYPE_CHECKING:
     from godel.testing import Broker
@@ -55,15 +55,8 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    if not IS_FUZZ:
-        return
-    for item in items:
-        function = getattr(item, "function", None)
-        # Hypothesis keeps a test's own settings here; there is no public way to change them later.
-        own = getattr(function, "_hypothesis_internal_use_settings", None)
-        if own is not None and own.max_examples < 50 * FUZZ_FACTOR:
-            more = settings(own, max_examples=own.max_examples * FUZZ_FACTOR, deadline=None)
-            function.__dict__["_hypothesis_internal_use_settings"] = more
+    if IS_FUZZ:
+        multiply_examples(items)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -138,24 +138,26 @@ class History:
         return {one.producer_id for one in self.transactions() if one.last_offset is None}
 
     def last_stable_offset(self, high_watermark: int, *, start: int = 0) -> int:
-        """`start`: transactions whose records lie all before it hold nothing back."""
+        """`start`: records before it hold nothing back."""
         unstable = [
-            one.first_offset
+            offset
             for one in self.transactions()
-            if (one.last_offset is None or one.last_offset >= high_watermark)
-            and self._last_record(one) >= start
+            if one.last_offset is None or one.last_offset >= high_watermark
+            for offset in self.offsets(one)
+            if offset >= start
         ]
         return min([*unstable, high_watermark])
 
-    def _last_record(self, transaction: Transaction) -> int:
-        return max(
+    def offsets(self, transaction: Transaction) -> list[int]:
+        """Of its records."""
+        return [
             one.offset
             for one in self.events
             if one.producer_id == transaction.producer_id
             and one.is_commit is None
             and transaction.first_offset <= one.offset
             and (transaction.last_offset is None or one.offset < transaction.last_offset)
-        )
+        ]
 
     def aborted(self) -> list[Transaction]:
         """In the order of their markers."""

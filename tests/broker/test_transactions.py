@@ -330,25 +330,31 @@ class TransactionsAgainstModel(RuleBasedStateMachine):
         partition, history = self.fixture.partition, self.history
         assert partition.end_offset == history.end_offset
         high_watermark, start = partition.high_watermark, partition.log_start_offset
-        stable = {
-            max(history.last_stable_offset(high_watermark, start=one), start) for one in (0, start)
-        }
-        assert partition.last_stable_offset in stable, "a crash forgets those without records"
-        assert partition.last_stable_offset <= high_watermark <= partition.end_offset
+        least = max(history.last_stable_offset(high_watermark), start)
+        most = history.last_stable_offset(high_watermark, start=start)
+        assert least <= partition.last_stable_offset <= most, "a crash forgets deleted records"
+        assert most <= high_watermark <= partition.end_offset
 
     @invariant()
     def the_index_has_what_was_aborted(self) -> None:
-        partition = self.fixture.partition
+        """After a crash a transaction may begin with the first record that is not deleted."""
+        partition, history = self.fixture.partition, self.history
         start, end_offset = partition.log_start_offset, partition.end_offset
-        first = self.fixture.log.segments[0].base_offset
-        kept = {
-            (one.producer_id, one.first_offset, one.last_offset)
-            for one in self.history.aborted()
-            if (one.last_offset or 0) >= start
+        found = {
+            one.last_offset: one for one in self.fixture.log.aborted_transactions(start, end_offset)
         }
-        found = {one[:3] for one in self.fixture.log.aborted_transactions(start, end_offset)}
-        begun_before = {one for one in kept if one[1] < first}
-        assert kept - begun_before <= found <= kept, "of deleted beginnings, not all is known"
+        for aborted in history.aborted():
+            assert aborted.last_offset is not None
+            entry = found.pop(aborted.last_offset, None)
+            offsets = history.offsets(aborted)
+            visible = [offset for offset in offsets if offset >= start]
+            if entry is None:
+                assert not visible
+            else:
+                assert entry.producer_id == aborted.producer_id
+                assert entry.first_offset in offsets
+                assert entry.first_offset <= min(visible, default=aborted.last_offset)
+        assert not found
 
     @invariant()
     def open_transactions_are_described(self) -> None:

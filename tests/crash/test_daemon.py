@@ -10,7 +10,7 @@ import pytest
 from tests.crash.daemon import Kills
 from tests.fuzzing import IS_FUZZ, KILLS, SEED
 
-RUNS, KILLS_EACH = (8, 25) if IS_FUZZ else (1, 6)
+RUNS, KILLS_EACH = (12, 25) if IS_FUZZ else (1, 6)
 
 
 @pytest.mark.slow

@@ -1,6 +1,6 @@
 """Power cuts at every moment of generated lives of a whole broker: no promise is broken.
 
-`make fuzz` checks ten thousand states and more; `make test` a sample, `make check` a small one.
+`make fuzz` checks twenty thousand states and more; `make test` a sample, `make check` a small one.
 To repeat one history: `make fuzz SEED=... ARGS='-k "any_moment and 17"'`.
 """
 
@@ -16,7 +16,7 @@ from tests.fuzzing import CRASH_STATES, IS_FUZZ, SEED
 
 pytestmark = pytest.mark.anyio
 
-HISTORIES, STATES = (40, 260) if IS_FUZZ else (4, 60)
+HISTORIES, STATES = (80, 260) if IS_FUZZ else (4, 60)
 
 
 @pytest.mark.slow
