@@ -87,7 +87,11 @@ def parser() -> argparse.ArgumentParser:
     )
     described.add_argument("--version", action="version", version=f"godel-broker {__version__}")
     described.add_argument(
-        "command", nargs="?", choices=["config"], help="print every setting and its source"
+        "command",
+        nargs="?",
+        type=command_named,
+        metavar="config",
+        help="print every setting and its source",
     )
     described.add_argument("--config", metavar="FILE", help="a properties file, as Kafka's")
     described.add_argument("--data", metavar="DIR", help="the data directory (log.dirs)")
@@ -99,6 +103,16 @@ def parser() -> argparse.ArgumentParser:
         "--set", metavar="KEY=VALUE", action="append", default=[], help="any setting; repeatable"
     )
     return described
+
+
+def command_named(word: str) -> str:
+    """Kafka's start script takes its file without a flag; whoever does so here is told."""
+    if word == "config":
+        return word
+    if word.endswith(".properties") or Path(word).is_file():
+        raise argparse.ArgumentTypeError(f"for a file of settings: --config {word}")
+    known = ", ".join(("config", *OPERATIONS))
+    raise argparse.ArgumentTypeError(f"there is no {word}, only {known}")
 
 
 def load_configuration(options: argparse.Namespace) -> Loaded:

@@ -249,6 +249,21 @@ def test_what_nothing_here_follows_is_told_by_reason() -> None:
     assert all(entry["reason"] for entry in logged.entries)
 
 
+@pytest.mark.parametrize(
+    ("word", "hint"),
+    [
+        ("config/server.properties", "--config config/server.properties"),
+        ("verfiy", "config, verify, import, backup, restore"),
+    ],
+)
+def test_an_unknown_word_gets_a_hint(
+    capsys: pytest.CaptureFixture[str], word: str, hint: str
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main([word])
+    assert hint in capsys.readouterr().err
+
+
 def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
     for flag in ("--version", "--help"):
         with pytest.raises(SystemExit) as ended:
