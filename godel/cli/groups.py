@@ -9,7 +9,7 @@ import typer
 
 from godel.cli.completion import group_names, topic_names
 from godel.cli.exits import Refused, end_with_failures
-from godel.cli.output import Column, Section, columns, write
+from godel.cli.output import Column, Section, columns, say, write
 from godel.cli.positions import END, parse_position, resolve
 from godel.cli.reset import Method, Move, Reset, chosen, parse_reset, plan_reset
 from godel.cli.session import DryRun, Session, Yes, command, confirm
@@ -260,6 +260,8 @@ def edit(
         return await plan_reset(cluster, name, topic or (), reset)
 
     carry_out(session, name, session.run(work), execute=execute)
+    if not execute and session.is_for_people:
+        say("nothing was changed: --execute does it")
 
 
 def the_only(session: Session, given: Mapping[Method, str | bool | None]) -> Reset:
