@@ -40,7 +40,7 @@ from godel.operations.gathering import (
 from godel.operations.new_directory import NewDirectory
 from godel.operations.verification import topic_id_of
 from godel.storage import layout
-from godel.storage.checkpoint import DamagedCheckpoint
+from godel.storage.checkpoint_file import DamagedCheckpoint
 from godel.storage.data_directory import DataDirectoryError
 from godel.storage.files import Files, join
 from godel.storage.partition_metadata import read_partition_metadata

@@ -19,7 +19,7 @@ from godel.clock import Clock
 from godel.operations.findings import Finding, Tally, note, problem
 from godel.operations.new_directory import LogPosition, NewDirectory
 from godel.storage import layout
-from godel.storage.checkpoint import DamagedCheckpoint, read_offsets
+from godel.storage.checkpoint_file import DamagedCheckpoint, read_offsets
 from godel.storage.data_directory import DataDirectoryError
 from godel.storage.files import Files, join
 from godel.storage.log_config import LogConfig

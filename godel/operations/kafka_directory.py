@@ -22,7 +22,7 @@ from godel.operations.kafka_metadata import (
     read_kafka_metadata,
 )
 from godel.storage import layout
-from godel.storage.checkpoint import DamagedCheckpoint
+from godel.storage.checkpoint_file import DamagedCheckpoint
 from godel.storage.data_directory import DataDirectoryError
 from godel.storage.files import Files, join
 from godel.storage.partition_metadata import id_text, read_partition_metadata

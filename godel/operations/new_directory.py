@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from godel.operations.broker_directories import Identity
 from godel.storage import layout
-from godel.storage.checkpoint import write_atomically, write_offsets
+from godel.storage.checkpoint_file import write_atomically, write_offsets
 from godel.storage.data_directory import (
     CLEAN_SHUTDOWN_TEXT,
     UNREMARKABLE,

@@ -17,7 +17,7 @@ from godel.operations.producer_check import ProducerCheck
 from godel.operations.transaction_check import TransactionCheck
 from godel.records.batch import BatchHeader, EndMarker, read_end_marker
 from godel.storage import batch_scan, layout
-from godel.storage.checkpoint import DamagedCheckpoint
+from godel.storage.checkpoint_file import DamagedCheckpoint
 from godel.storage.files import File, Files, join
 from godel.storage.leader_epoch_checkpoint import read_leader_epochs
 from godel.storage.offset_index import OffsetIndex

@@ -14,7 +14,7 @@ from godel.metadata.image import MetadataImage
 from godel.operations.findings import Finding, Tally, note, problem
 from godel.operations.partition_check import Expected, PartitionCheck
 from godel.storage import layout
-from godel.storage.checkpoint import DamagedCheckpoint, read_ends, read_offsets
+from godel.storage.checkpoint_file import DamagedCheckpoint, read_ends, read_offsets
 from godel.storage.files import Files, join
 from godel.types import TopicId, TopicPartition
 

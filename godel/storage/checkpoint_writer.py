@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 from godel.storage import layout
-from godel.storage.checkpoint import LogEnd, write_ends, write_offsets
+from godel.storage.checkpoint_file import LogEnd, write_ends, write_offsets
 from godel.storage.files import Files, join
 from godel.types import TopicPartition
 

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from godel.clock import Clock, Randomness
 from godel.storage import layout
-from godel.storage.checkpoint import DamagedCheckpoint
+from godel.storage.checkpoint_file import DamagedCheckpoint
 from godel.storage.data_directory import DataDirectory, DataDirectoryError, DirectoryUnavailable
 from godel.storage.files import Files, join
 from godel.storage.log import Log

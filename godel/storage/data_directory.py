@@ -23,7 +23,7 @@ from godel.clock import Clock, Randomness
 from godel.errors import StorageFailed
 from godel.records.partition_log import LogDirectory
 from godel.storage import layout
-from godel.storage.checkpoint import DamagedCheckpoint, write_atomically
+from godel.storage.checkpoint_file import DamagedCheckpoint, write_atomically
 from godel.storage.directory_marks import (
     Mark,
     UnusableMark,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from godel.storage import layout
-from godel.storage.checkpoint import write_atomically
+from godel.storage.checkpoint_file import write_atomically
 from godel.storage.files import Files, join
 from godel.storage.partition_metadata import id_text, parse_id
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from godel.records.partition_log import EpochStart
 from godel.storage import layout
-from godel.storage.checkpoint import DamagedCheckpoint, read_lines, write_lines
+from godel.storage.checkpoint_file import DamagedCheckpoint, read_lines, write_lines
 from godel.storage.files import Files, join
 
 

@@ -448,7 +448,7 @@ class Log:
 
     # The end
 
-    def checkpoint(self) -> int:
+    def prepare_recovery(self) -> int:
         """Write the indexes so far, for a quick recovery; return the recovery point.
 
         And the producers, where much would have to be replayed.

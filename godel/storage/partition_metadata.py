@@ -6,7 +6,7 @@ import base64
 import binascii
 
 from godel.storage import layout
-from godel.storage.checkpoint import DamagedCheckpoint, write_whole
+from godel.storage.checkpoint_file import DamagedCheckpoint, write_whole
 from godel.storage.files import Files, join
 from godel.types import TopicId
 

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future
 
 from godel.storage import layout
-from godel.storage.checkpoint import DamagedCheckpoint, LogEnd, read_ends, read_offsets
+from godel.storage.checkpoint_file import DamagedCheckpoint, LogEnd, read_ends, read_offsets
 from godel.storage.checkpoint_writer import CheckpointWriter, Offsets
 from godel.storage.files import Files, join
 from godel.storage.log import Log
@@ -99,7 +99,7 @@ class Positions:
     ) -> None:
         """Take over how far the open logs are; `write` writes it."""
         for partition, log in logs.items():
-            self.recovery_points[partition] = log.checkpoint()
+            self.recovery_points[partition] = log.prepare_recovery()
             if log.is_settled:
                 active = log.segments[-1]
                 self.ends[partition] = LogEnd(log.end_offset, active.base_offset, active.size_bytes)

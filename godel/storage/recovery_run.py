@@ -20,7 +20,7 @@ from structlog.typing import FilteringBoundLogger
 from godel.clock import Clock
 from godel.errors import CorruptBatch
 from godel.storage import layout
-from godel.storage.checkpoint import DamagedCheckpoint, LogEnd
+from godel.storage.checkpoint_file import DamagedCheckpoint, LogEnd
 from godel.storage.files import Files, is_full, join, parent
 from godel.storage.flusher import MANY_LOGS
 from godel.storage.log_config import LogConfig

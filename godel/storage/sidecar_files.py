@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from godel.records.partition_log import EpochStart, ProducerEntry
 from godel.storage import retention
-from godel.storage.checkpoint import DamagedCheckpoint
+from godel.storage.checkpoint_file import DamagedCheckpoint
 from godel.storage.files import File, Files
 from godel.storage.leader_epoch_checkpoint import read_leader_epochs, write_leader_epochs
 from godel.storage.partition_metadata import read_partition_metadata, write_partition_metadata

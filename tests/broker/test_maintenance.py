@@ -11,7 +11,7 @@ from godel.clock import ManualClock
 from godel.errors import ErrorCode
 from godel.records.partition_log import EpochStart
 from godel.server.node import Node
-from godel.storage.checkpoint import read_offsets
+from godel.storage.checkpoint_file import read_offsets
 from godel.storage.faulty_files import Fault, FaultyFiles, Kind, Operation
 from godel.testing import Broker
 from tests.wire import BROKER, NOW_MS, Client, batch, values_of

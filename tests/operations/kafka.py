@@ -17,7 +17,7 @@ from godel.protocol.messages.cluster_metadata import (
     TopicRecord,
 )
 from godel.records.builder import NewRecord, build_batch
-from godel.storage.checkpoint import write_offsets
+from godel.storage.checkpoint_file import write_offsets
 from godel.storage.files import join
 from godel.storage.memory_files import MemoryFiles
 from godel.storage.partition_metadata import write_partition_metadata

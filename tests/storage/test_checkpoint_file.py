@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from godel.storage.checkpoint import (
+from godel.storage.checkpoint_file import (
     DamagedCheckpoint,
     LogEnd,
     read_ends,

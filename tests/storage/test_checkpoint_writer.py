@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from godel.storage import layout
-from godel.storage.checkpoint import LogEnd, read_ends, read_offsets
+from godel.storage.checkpoint_file import LogEnd, read_ends, read_offsets
 from godel.storage.checkpoint_writer import CheckpointWriter, settled
 from godel.storage.faulty_files import FaultyFiles, Kind
 from godel.storage.files import RealFiles, join

@@ -13,7 +13,7 @@ from godel.config.broker import BrokerConfig
 from godel.config.topic import TopicConfig, topic_config
 from godel.records.partition_log import ProducerEntry
 from godel.storage import checkpoints, log
-from godel.storage.checkpoint import read_offsets
+from godel.storage.checkpoint_file import read_offsets
 from godel.storage.checkpoints import LOGS_AT_ONCE, SOON_REPLAYED_BYTES
 from godel.storage.data_directories import DataDirectories
 from godel.storage.faulty_files import FaultyFiles, Kind

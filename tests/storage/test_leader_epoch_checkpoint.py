@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from godel.records.partition_log import EpochStart
-from godel.storage.checkpoint import DamagedCheckpoint
+from godel.storage.checkpoint_file import DamagedCheckpoint
 from godel.storage.leader_epoch_checkpoint import read_leader_epochs, write_leader_epochs
 from godel.storage.memory_files import MemoryFiles
 from tests.storage.harness import put

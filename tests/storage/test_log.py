@@ -185,7 +185,7 @@ def test_a_disk_that_is_full_at_any_operation_fences_nothing_but_a_failed_sync()
                 append_values(log, 2, size=200)
             with suppress(StorageFailed):
                 log.apply_retention(upper_bound=log.flushed_offset)
-            log.checkpoint()
+            log.prepare_recovery()
 
     count = FaultyFiles()
     history(open_log(count, retention_bytes=2500))
@@ -350,12 +350,12 @@ def test_the_recovery_point_does_not_pass_a_segment_whose_indexes_are_not_synced
     log = open_log(files)
     append_values(log, 3)
     log.flush()
-    assert log.checkpoint() == 3
+    assert log.prepare_recovery() == 3
     log.roll()
     assert log.flushed_offset == 3
-    assert log.checkpoint() == 0
+    assert log.prepare_recovery() == 0
     log.flush()
-    assert log.checkpoint() == 3
+    assert log.prepare_recovery() == 3
 
 
 def test_a_log_too_small_for_an_index_entry_is_closed_without_index_files() -> None:
@@ -363,7 +363,7 @@ def test_a_log_too_small_for_an_index_entry_is_closed_without_index_files() -> N
     config = LogConfig()
     log = open_log(files, config=config)
     append_values(log, 3)
-    log.checkpoint()
+    log.prepare_recovery()
     log.close()
     assert not [name for name in files.list_files(log.folder) if name.endswith("index")]
     log = open_log(files, config=config, was_clean=True, recovery_point=3)

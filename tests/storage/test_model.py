@@ -160,7 +160,7 @@ class LogMachine(RuleBasedStateMachine):
     def kill_and_recover(self, data: st.DataObject, has_indexes: bool) -> None:
         recovery_point = data.draw(st.integers(0, self.log.flushed_offset))
         if has_indexes:
-            recovery_point = min(self.log.checkpoint(), recovery_point)
+            recovery_point = min(self.log.prepare_recovery(), recovery_point)
         self.reopen(was_clean=False, recovery_point=recovery_point)
         assert self.log.recovery_report.cut is None
 

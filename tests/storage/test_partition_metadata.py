@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from godel.clock import Randomness
-from godel.storage.checkpoint import DamagedCheckpoint
+from godel.storage.checkpoint_file import DamagedCheckpoint
 from godel.storage.faulty_files import FaultyFiles
 from godel.storage.memory_files import MemoryFiles
 from godel.storage.partition_metadata import (

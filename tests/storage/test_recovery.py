@@ -148,7 +148,7 @@ def test_the_largest_timestamp_is_found_although_its_index_entry_got_lost(left: 
     for number in range(40):
         later_ms = number if number < 20 else 1000 if number == 20 else -1000
         append(log, batch_of([bytes(90)], timestamps=[NOW_MS + later_ms]))
-    log.checkpoint()
+    log.prepare_recovery()
     path = log.segments[0].path(".timeindex")
     assert left < files.size(path)
     damage(files, path, lambda data: data.__delitem__(slice(left, None)))
@@ -168,7 +168,7 @@ def test_recovery_goes_on_from_a_whole_time_index_however_timestamps_go(step_ms:
     log = open_log(files, segment_bytes=1 << 20)
     for number in range(40):
         append(log, batch_of([bytes(90)], timestamps=[NOW_MS + int(number * step_ms)]))
-    log.checkpoint()
+    log.prepare_recovery()
     again = open_log(files, recovery_point=40, segment_bytes=1 << 20)
     assert 0 < again.recovery_report.checked_bytes < log.size_bytes // 4
     assert again.max_timestamp(upper_bound=40) == log.max_timestamp(upper_bound=40)
@@ -176,7 +176,7 @@ def test_recovery_goes_on_from_a_whole_time_index_however_timestamps_go(step_ms:
 
 def test_recovery_goes_on_from_the_index_that_a_checkpoint_wrote() -> None:
     files, log = written(40, segment_bytes=1 << 20)
-    point = log.checkpoint() or log.end_offset
+    point = log.prepare_recovery() or log.end_offset
     whole = log.size_bytes
     log = open_log(files, recovery_point=point, segment_bytes=1 << 20)
     assert 0 < log.recovery_report.checked_bytes < whole // 4
@@ -215,7 +215,7 @@ def test_what_is_too_large_for_a_segment_is_kept_aside(
 
 def test_damage_where_recovery_takes_up_ends_the_log_there() -> None:
     files, log = written(40, segment_bytes=1 << 20)
-    point = log.checkpoint() or log.end_offset
+    point = log.prepare_recovery() or log.end_offset
     last = log.segments[0].offset_index.last_position
     batch = next(log.segments[0].walk(last))
     damage(files, log.segments[0].file.path, flip(last + 100))

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from godel.clock import ManualClock
 from godel.records.partition_log import EpochStart
-from godel.storage.checkpoint import LogEnd
+from godel.storage.checkpoint_file import LogEnd
 from godel.storage.faulty_files import FaultyFiles
 from godel.storage.files import Files, RealFiles, join
 from godel.storage.folders import make_durable_folder

@@ -11,7 +11,7 @@ def filled(batches: int = 30) -> tuple[MemoryFiles, Segment]:
     log = open_log(files, segment_bytes=1 << 20)
     for _ in range(batches):
         append_values(log, 1, size=90)
-    log.checkpoint()
+    log.prepare_recovery()
     return files, log.segments[0]
 
 
