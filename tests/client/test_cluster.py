@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from godel.client.cluster import Cluster, InvalidAddress, error_code, parse_addresses
@@ -126,3 +128,41 @@ async def test_the_first_address_that_answers_is_taken(broker: Broker) -> None:
     async with Cluster([dead]) as cluster:
         with pytest.raises(ConnectionFailed, match=r"127\.0\.0\.1:1"):
             await cluster.retried(lambda: cluster.metadata([]))
+
+
+class Door:
+    """Another way to a broker, as through a load balancer, that may be shut."""
+
+    def __init__(self, behind: Address) -> None:
+        self._behind = behind
+        self._open: list[asyncio.StreamWriter] = []
+
+    async def open(self) -> Address:
+        self._server = await asyncio.start_server(self._pass_on, "127.0.0.1", 0)
+        return Address(*self._server.sockets[0].getsockname()[:2])
+
+    async def shut(self) -> None:
+        self._server.close()
+        for writer in self._open:
+            writer.close()
+        await self._server.wait_closed()
+
+    async def _pass_on(self, asked: asyncio.StreamReader, answer: asyncio.StreamWriter) -> None:
+        answers, ask = await asyncio.open_connection(*self._behind)
+        self._open += [answer, ask]
+        await asyncio.gather(self._copy(asked, ask), self._copy(answers, answer))
+
+    async def _copy(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+        while data := await source.read(65536):
+            target.write(data)
+        target.close()
+
+
+@pytest.mark.anyio
+async def test_brokers_stand_in_for_a_bootstrap_that_is_gone(broker: Broker) -> None:
+    door = Door(*parse_addresses(broker.bootstrap_servers))
+    async with Cluster([await door.open()], timeout_ms=10_000) as cluster:
+        await cluster.metadata([])
+        await door.shut()
+        answer = await cluster.retried(lambda: cluster.metadata([]))
+        assert [each.node_id for each in answer.brokers] == [1]
