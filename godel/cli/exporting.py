@@ -77,8 +77,8 @@ def export(
     if file != STDOUT:
         with progress(f"checking {file}", clock=session.clock) as shown:
             before = beginning(Path(file), topic, chosen, resume=resume, shown=shown)
-    with target(file, before) as out, progress(f"exporting {topic}", clock=session.clock) as shown:
-        export = Export(chosen, out, shown)
+    with target(file) as out, progress(f"exporting {topic}", clock=session.clock) as shown:
+        export = Export(chosen, out, shown, rest_from=None if file == STDOUT else before.end)
         try:
             session.run(lambda cluster: export.run(cluster, topic, before))
         except KeyboardInterrupt:
@@ -114,14 +114,13 @@ def warn_of_deleted(where: TopicPartition, before: int, after: int) -> None:
 
 
 @contextmanager
-def target(name: str, before: Survey) -> Iterator[BinaryIO]:
-    """Standard output, or a file that is written on from its last whole entry and then synced."""
+def target(name: str) -> Iterator[BinaryIO]:
+    """Standard output, or a file that is written on and then synced."""
     if name == STDOUT:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
     with naming(name), Path(name).open("ab") as file:
-        file.truncate(before.end)
         try:
             yield file
         except BaseException:
@@ -145,14 +144,21 @@ def naming(name: str) -> Iterator[None]:
 
 
 class Export:
-    """Writes a topic out. Owns how much that was."""
+    """Writes a topic out. Owns how much that was.
 
-    def __init__(self, form: Form, out: BinaryIO, shown: Progress) -> None:
+    `rest_from`: where an end, or half an entry, begins that is in the way of the first write. Until
+    then it is left alone: a whole file stays whole where there is no broker to go on with.
+    """
+
+    def __init__(
+        self, form: Form, out: BinaryIO, shown: Progress, *, rest_from: int | None = None
+    ) -> None:
         self.records = 0
         self.size_bytes = 0
         self._form = form
         self._out = out
         self._shown = shown
+        self._rest_from = rest_from
         self._crc = 0
 
     async def run(self, cluster: Cluster, name: str, before: Survey) -> None:
@@ -196,6 +202,9 @@ class Export:
                     del reader.positions[where]
 
     def _write(self, count: int, raw: bytes) -> None:
+        if self._rest_from is not None:
+            self._out.truncate(self._rest_from)
+            self._rest_from = None
         self._out.write(raw)
         self._crc = crc32c(raw, self._crc)
         self.records += count

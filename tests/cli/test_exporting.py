@@ -10,7 +10,7 @@ import pytest
 
 from godel.cli.exporting import target
 from godel.cli.progress import Silent
-from godel.cli.record_files import END, Form, Survey, survey
+from godel.cli.record_files import END, survey
 from godel.testing import Broker
 from tests.cli.conftest import Command
 from tests.wire import Client, batch
@@ -66,7 +66,7 @@ def test_a_file_that_is_no_export_stays_as_it_is(
 
 
 def test_a_write_that_fails_says_to_which_file() -> None:
-    with pytest.raises(OSError, match="/dev/full"), target("/dev/full", Survey(Form.JSON)) as out:
+    with pytest.raises(OSError, match="/dev/full"), target("/dev/full") as out:
         out.write(b"x")
 
 
@@ -95,6 +95,18 @@ def test_what_has_come_since_is_added(
     assert b"late" in path.read_bytes()
     found = survey(path, Silent())
     assert (found.records, found.is_cut) == (13, False)
+
+
+@FILES
+def test_a_whole_file_stays_whole_where_there_is_no_broker_to_go_on_with(
+    command: Command, godel: Command, outside: Client, tmp_path: Path, name: str
+) -> None:
+    path = tmp_path / name
+    godel("export", "flights", str(path))
+    whole = path.read_bytes()
+    nobody = ("--bootstrap", "127.0.0.1:1")
+    assert command("export", "flights", str(path), "--resume", *nobody).status != 0
+    assert path.read_bytes() == whole
 
 
 def test_a_file_is_not_overwritten(godel: Command, outside: Client, tmp_path: Path) -> None:
