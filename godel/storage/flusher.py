@@ -261,14 +261,15 @@ class Flusher:
 
         What is asked for besides is left to those who close the logs, before this or after it.
         """
+        self._asking.clear()
         while self._is_syncing or self._under_way:
-            self._asking.clear()
             if self._is_syncing:
                 self._round_ended = asyncio.get_running_loop().create_future()
                 await self._round_ended
             else:
                 await asyncio.wait(self._under_way)
                 await asyncio.sleep(0)
+            self._asking.clear()  # also of what the end of a round has asked for
         if self._thread is not None:
             self._thread.end()
             self._thread = None

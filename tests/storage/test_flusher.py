@@ -125,6 +125,24 @@ async def test_closing_and_deleting_while_a_sync_is_in_flight(tmp_path: Path) ->
         closed.read(0, 100, upper_bound=1, at_least_one=True)
 
 
+async def test_what_is_asked_for_while_the_last_round_ends_begins_no_other(tmp_path: Path) -> None:
+    files = HeldFiles()
+    flusher = Flusher(files)
+    log = open_log(files, join(str(tmp_path), "t-0"), flusher=flusher)
+    append_values(log, 1)
+    await turns()
+    append_values(log, 1)
+    closing = asyncio.ensure_future(flusher.close())
+    await turns()
+    files.released.set()
+    await closing
+    await turns()
+    assert flusher.rounds == 1
+    assert "godel-flusher" not in [thread.name for thread in threading.enumerate()]
+    log.close()
+    assert files.open_count == 0
+
+
 async def test_many_logs_are_flushed_together(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
