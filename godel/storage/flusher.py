@@ -301,12 +301,14 @@ class Flusher:
         self._is_syncing = False
         if self._round_ended is not None and not self._round_ended.done():
             self._round_ended.set_result(None)
-        if isinstance(outcome, Exception):
-            raise outcome
-        for (log, plan), synced in zip(plans, outcome, strict=True):
-            self._end(log, plan, synced)
-        if self._asking and not self._is_scheduled:
-            self._start_round()
+        try:
+            if isinstance(outcome, Exception):
+                raise outcome
+            for (log, plan), synced in zip(plans, outcome, strict=True):
+                self._end(log, plan, synced)
+        finally:
+            if self._asking and not self._is_scheduled:
+                self._start_round()
 
 
 class SyncThread:

@@ -143,6 +143,39 @@ async def test_what_is_asked_for_while_the_last_round_ends_begins_no_other(tmp_p
     assert files.open_count == 0
 
 
+class BuggyFiles(HeldFiles):
+    """They raise what no disk does, for one folder."""
+
+    def sync_folder(self, folder: str) -> None:
+        super().sync_folder(folder)
+        if folder.endswith("t-0"):
+            raise ValueError("a bug")
+
+
+async def test_a_bug_in_a_round_is_told_and_keeps_no_other_log_from_the_next(
+    tmp_path: Path,
+) -> None:
+    files = BuggyFiles()
+    flusher = Flusher(files)
+    logs = [open_log(files, join(str(tmp_path), f"t-{n}"), flusher=flusher) for n in range(2)]
+    told: list[object] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _loop, context: told.append(context["exception"]))
+    append_values(logs[0], 1)
+    await turns()
+    moved = asyncio.Event()
+    logs[1].on_flushed = moved.set
+    append_values(logs[1], 1)
+    await turns()
+    files.released.set()
+    await asyncio.wait_for(moved.wait(), 5)
+    assert list(map(str, told)) == ["a bug"]
+    assert [log.flushed_offset for log in logs] == [0, 1]
+    for log in logs:
+        log.abandon("the test is over")
+    await flusher.close()
+
+
 async def test_many_logs_are_flushed_together(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
