@@ -32,8 +32,8 @@ CLOSING_THREADS = 16
 BYTES_PER_CHECKPOINT = 128 << 20
 """Recovery reads more than twice as many in a second.
 
-Appends wait while the kernel writes their file, so fewer bytes a sync are no remedy: with 8 MiB the
-99th percentile of acknowledgements at 20,000 records a second was three times as long.
+Fewer bytes a sync do not make for shorter waits: with 8 MiB the 99th percentile of acknowledgements
+at 20,000 records a second was three times as long.
 """
 SOON_REPLAYED_BYTES = 16 << 10
 """So little is read again sooner than a file is made."""
