@@ -140,7 +140,7 @@ def _newest_ms(files: Files, folder: str, base_offset: int) -> int:
 
 
 def _walked_newest_ms(files: Files, path: str) -> int:
-    """The largest timestamp of a few batches; -1: they are many, or damaged."""
+    """The largest timestamp of a few batches; -1: they are none, many, or damaged."""
     file = files.open(path)
     try:
         times = [one.max_timestamp for one in islice(walk(file), UNINDEXED_BATCHES + 1)]
@@ -148,7 +148,7 @@ def _walked_newest_ms(files: Files, path: str) -> int:
         return -1
     finally:
         file.close()
-    return max(times) if len(times) <= UNINDEXED_BATCHES else -1
+    return max(times, default=-1) if len(times) <= UNINDEXED_BATCHES else -1
 
 
 def delete(files: Files, segment: Segment, *, clock: Clock, delay_ms: float) -> None:

@@ -116,3 +116,22 @@ def test_a_closed_log_without_an_index_is_judged_by_its_batches() -> None:
 
     assert not is_due_at(NOW_MS + 1005)
     assert is_due_at(NOW_MS + 1006)
+
+
+def test_a_closed_log_whose_first_segment_was_compacted_to_nothing_is_judged_by_its_file() -> None:
+    files = MemoryFiles()
+    config = LogConfig(retention_ms=1000)
+    log = open_log(files, config=config)
+    append_values(log, 1)
+    log.roll()
+    append_values(log, 1)
+    log.close()
+    for suffix in ("log", "timeindex"):
+        files.open(f"{log.folder}/{0:020d}.{suffix}").truncate(0)
+    written_ms = files.modified_ms(f"{log.folder}/{0:020d}.log")
+
+    def is_due_at(now_ms: int) -> bool:
+        return is_due(files, log.folder, config, now_ms=now_ms, log_start_offset=0, end_offset=2)
+
+    assert not is_due_at(written_ms + 1000)
+    assert is_due_at(written_ms + 1001)
