@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any
 
-from godel.clock import Randomness
+from godel.clock import Clock, Randomness
 from godel.storage.faulty_files import Fault, FaultyFiles, Kind, Operation
+from godel.storage.files import Files
+from godel.storage.flusher import SyncPlan, SyncThread, Told, sync_all
 
 DURABLE = {"write.caching": False}
 """An embedded broker caches unless it is told not to."""
@@ -98,6 +100,22 @@ class LoopExecutor:
 
     def __exit__(self, *_raised: object) -> None:
         self.shutdown()
+
+
+class LoopSyncs(SyncThread):
+    """The same in the place of the flusher's thread."""
+
+    def __init__(self, files: Files, clock: Clock) -> None:
+        self._files = files
+        self._clock = clock
+        self._executor = LoopExecutor()
+
+    def sync(self, plans: Sequence[SyncPlan], told: Told) -> None:
+        done = self._executor.submit(sync_all, self._files, plans, self._clock)
+        done.add_done_callback(lambda _: told(done.exception() or done.result()))
+
+    def end(self) -> None:
+        self._executor.shutdown()
 
 
 class _LoopFuture(Future[Any]):

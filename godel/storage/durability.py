@@ -139,8 +139,14 @@ class Durability:
         self._unsynced.forget(files)
 
     def passed(self, offset: int) -> None:
-        """What lies below was deleted and need not be synced any more."""
-        self.flushed_offset = max(self.flushed_offset, offset)
+        """What lies below was deleted and nobody waits for it any more.
+
+        The active segment has it all the same, and is not idle before its file is synced: a power
+        cut may leave anything in the place of batches that are not.
+        """
+        if offset > self.flushed_offset:
+            self._unsynced.add(self.active.file)
+            self.flushed_offset = offset
 
     # Those who wait
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.crash.enumeration import Enumeration
-from tests.disks import LoopExecutor
+from tests.disks import LoopExecutor, LoopSyncs
 from tests.fuzzing import CRASH_STATES, IS_FUZZ, SEED
 
 pytestmark = pytest.mark.anyio
@@ -37,6 +37,7 @@ async def test_a_power_cut_at_any_moment_breaks_no_promise(
     Every other pair with two data directories.
     """
     monkeypatch.setattr("godel.storage.flusher.ThreadPoolExecutor", LoopExecutor)
+    monkeypatch.setattr("godel.storage.flusher.SyncThread", LoopSyncs)
     monkeypatch.setattr("godel.storage.checkpoint_writer.ThreadPoolExecutor", LoopExecutor)
     monkeypatch.setattr("godel.storage.checkpoints.ThreadPoolExecutor", LoopExecutor)
     monkeypatch.setattr("godel.storage.cleaner.ThreadPoolExecutor", LoopExecutor)

@@ -116,3 +116,13 @@ async def test_a_sync_that_overtakes_another_speaks_for_its_files_too() -> None:
     durability.end_sync(first, None)
     assert durability.is_idle
     assert durability.recovery_point == log.end_offset
+
+
+async def test_a_log_whose_records_were_deleted_before_their_sync_is_not_settled() -> None:
+    log = open_log(FaultyFiles(), write_caching=True)
+    append_values(log, 3)
+    log.truncate_prefix(3)
+    assert log.flushed_offset == 3
+    assert not log.durability.is_idle, "a power cut may take the batches, and leave their place"
+    log.flush()
+    assert log.durability.is_idle
