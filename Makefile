@@ -140,7 +140,7 @@ bench-quick: $(VENV)/.compat
 bench: $(VENV)/.compat
 	for part in codec records storage connection metrics; do $(BIN)/python benchmarks/$$part.py || exit 1; done
 	$(BIN)/python benchmarks/broker.py quick --rounds 3 --only kafka,cached,durable,mesh $(ARGS)
-	$(BIN)/python benchmarks/broker.py rest $(ARGS)
+	$(BIN)/python benchmarks/broker.py rest --rounds 2 $(ARGS)
 	$(BIN)/python benchmarks/report.py
 	$(BIN)/python benchmarks/compaction.py
 	$(BIN)/python benchmarks/recovery.py

@@ -42,6 +42,9 @@ if TYPE_CHECKING:
     from godel.server.node import Surroundings
 
 CANNOT_RUN, BAD_CONFIGURATION = 1, 2
+SWITCH_INTERVAL_S = 0.0002
+"""How long a worker thread that computes may keep the event loop waiting, which has to ask for its
+turn after every system call. Beside a compaction that counts (`benchmarks/compaction.py`)."""
 OPERATIONS = ("verify", "import", "backup", "restore")
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 """Parameters of glibc's mallopt."""
@@ -151,6 +154,7 @@ def print_configuration(loaded: Loaded) -> None:
 
 def run(loaded: Loaded) -> int:
     """Serve until SIGTERM or SIGINT. Heavy imports come only now, for a broker that will run."""
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     gc.disable()  # until all is imported, for nothing of that is garbage: 20 ms of a start
     import anyio
 

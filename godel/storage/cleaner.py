@@ -26,6 +26,10 @@ from godel.storage.swap import copy_paths, rename_copy
 
 Result = TypeVar("Result")
 
+REST = 1.0
+"""A compaction rests so many times as long as a step took until the loop heard of it: half the time
+it leaves the interpreter alone, more where the loop has much to do."""
+
 
 class Abandoned(Exception):
     """The log has changed under a compaction, or is closed: nothing is wrong, nothing was done."""
@@ -217,8 +221,10 @@ class Cleaner:
     async def _run(
         self, steps: Iterator[int], pace: _Pace, log: Log, needed: Sequence[Segment]
     ) -> None:
-        """Go through the steps in the worker thread, no faster than allowed."""
+        """Go through the steps in the worker thread, no faster than allowed, with rests between."""
+        rest_ms = 0.0
         while True:
+            began_ms = self._clock.monotonic_ms()
             try:
                 done_bytes = await self._call(_next, steps)
             except OSError:
@@ -226,9 +232,11 @@ class Cleaner:
                 raise
             if done_bytes is None:
                 return
-            delay_ms = pace.delay_ms(done_bytes)
+            rest_ms += (self._clock.monotonic_ms() - began_ms) * REST
+            delay_ms = max(pace.delay_ms(done_bytes), rest_ms)
             if delay_ms >= 1:
                 await self._clock.sleep(delay_ms)
+                rest_ms = 0.0
             self._check(log)
 
     async def _call(self, work: Callable[..., Result], *arguments: object) -> Result:
