@@ -191,6 +191,7 @@ class Dispatcher:
                     return self._wait(parked, context, len(frame))
                 size = self._answer(route, correlation_id, answer, out)
         except CloseConnection:
+            self._look_closer(route, context, self._now_s() - context.began_s, len(frame))
             raise
         except Exception as error:  # noqa: BLE001  # a bug ends the request, not the broker
             size = self._fail(route, correlation_id, request, error, out)
@@ -259,9 +260,10 @@ class Dispatcher:
     def finish(self, parked: Parked, out: list[Buffer]) -> int | Throttled:
         """Append the answer of a request whose future is done. Raises `CloseConnection`."""
         ready_s = self._now_s()
-        size = self._finish(parked, out)
-        self._answered_late(parked, ready_s)
-        return size
+        try:
+            return self._finish(parked, out)
+        finally:
+            self._answered_late(parked, ready_s)
 
     def _answered_late(self, parked: Parked, ready_s: float) -> None:
         """Count how long a request took that waited."""

@@ -136,6 +136,7 @@ async def test_a_handler_that_is_cancelled_closes_the_connection(serve: Serve) -
     await until(lambda: server.taken)
     server.gate("gate").cancel()
     assert await client.ended()
+    assert server.metrics.stages("JoinGroup", "3").requests == 1
 
 
 async def test_a_handler_may_ask_to_close(serve: Serve) -> None:
@@ -145,6 +146,7 @@ async def test_a_handler_may_ask_to_close(serve: Serve) -> None:
     client.send(beat(2, "close"), correlation_id=2)
     assert await client.answers(1) == [1]
     assert await client.ended()
+    assert server.metrics.stages("Heartbeat", "3").requests == 2
 
 
 async def test_acks_0_is_not_answered(serve: Serve) -> None:
