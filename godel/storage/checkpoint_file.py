@@ -6,7 +6,7 @@ the old or the new one (Kafka's `CheckpointFile`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from godel.storage import layout
@@ -89,15 +89,8 @@ def write_offsets(files: Files, path: str, offsets: Mapping[TopicPartition, int]
 
 
 def read_offsets(files: Files, path: str) -> dict[TopicPartition, int]:
-    """One offset per partition."""
-    offsets = {}
-    for line in read_lines(files, path):
-        try:
-            topic, partition, offset = line.split(" ")
-            offsets[TopicPartition(topic, int(partition))] = int(offset)
-        except ValueError:
-            raise DamagedCheckpoint(f"{path} has the line {line[:80]!r}") from None
-    return offsets
+    """One offset per partition. Raises `DamagedCheckpoint`."""
+    return {partition: offset for partition, (offset,) in _read_numbers(files, path, 1)}
 
 
 def write_ends(files: Files, path: str, ends: Mapping[TopicPartition, LogEnd]) -> None:
@@ -115,12 +108,19 @@ def write_ends(files: Files, path: str, ends: Mapping[TopicPartition, LogEnd]) -
 
 def read_ends(files: Files, path: str) -> dict[TopicPartition, LogEnd]:
     """Where each log ends. Raises `DamagedCheckpoint`."""
-    ends = {}
+    return {partition: LogEnd(*numbers) for partition, numbers in _read_numbers(files, path, 3)}
+
+
+def _read_numbers(
+    files: Files, path: str, count: int
+) -> Iterator[tuple[TopicPartition, list[int]]]:
+    """The partition of each line and so many numbers behind it."""
     for line in read_lines(files, path):
+        topic, _, rest = line.partition(" ")
         try:
-            topic, partition, *numbers = line.split(" ")
-            offset, base_offset, size_bytes = map(int, numbers)
-            ends[TopicPartition(topic, int(partition))] = LogEnd(offset, base_offset, size_bytes)
+            partition, *numbers = map(int, rest.split(" "))
         except ValueError:
-            raise DamagedCheckpoint(f"{path} has the line {line[:80]!r}") from None
-    return ends
+            numbers = []
+        if len(numbers) != count:
+            raise DamagedCheckpoint(f"{path} has the line {line[:80]!r}")
+        yield TopicPartition(topic, partition), numbers
