@@ -44,7 +44,9 @@ if TYPE_CHECKING:
 CANNOT_RUN, BAD_CONFIGURATION = 1, 2
 SWITCH_INTERVAL_S = 0.0002
 """How long a worker thread that computes may keep the event loop waiting, which has to ask for its
-turn after every system call. Beside a compaction that counts (`benchmarks/compaction.py`)."""
+turn after every system call. With Python's 5 ms a durable acknowledgement beside a compaction takes
+8.0 ms in the median, with this 2.7 (`benchmarks/compaction.py`); a small durable request pays 45 µs
+instead of 42 for it at all times."""
 OPERATIONS = ("verify", "import", "backup", "restore")
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 """Parameters of glibc's mallopt."""
