@@ -13,6 +13,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from enum import Enum
 from functools import partial
 from queue import SimpleQueue
 from threading import Thread
@@ -131,6 +132,15 @@ MANY_LOGS = 1_000
 """So many are worth the writing of a whole volume, which others on it wait for, too."""
 
 
+class Round(Enum):
+    """Where the rounds of a flusher are. It alone changes this, on its loop."""
+
+    NONE = "nobody has asked since the last one"
+    DUE = "one begins on the loop's next turn"
+    UNDER_WAY = "the thread syncs"
+    NO_MORE = "the flusher is closed"
+
+
 class Flusher:
     """One per process and event loop. `times` gets the duration of every sync."""
 
@@ -141,13 +151,10 @@ class Flusher:
         self._clock = clock or SystemClock()
         self._times = times or Histogram()
         self._asking: dict[Syncable, None] = {}
-        self._is_scheduled = False
-        self._is_syncing = False
-        """A round is under way."""
-        self._round_ended: asyncio.Future[None] | None = None
-        """Only where somebody waits for that."""
-        self._under_way: set[asyncio.Future[list[Synced]]] = set()
-        """What `flush_all` has begun."""
+        self._round = Round.NONE
+        self._under_way = 0
+        """What threads have to sync, for a round or for `flush_all`."""
+        self._all_ended = asyncio.Event()
         self._thread: SyncThread | None = None
         self.rounds = 0
         self._written_bytes = 0
@@ -173,14 +180,19 @@ class Flusher:
     # Syncs
 
     def request(self, log: Syncable) -> None:
-        """Take the log into the next round. Without a running loop it waits for `flush_now`."""
+        """Take the log into the next round. Without one to come it waits for `flush_now`.
+
+        That is without a running loop, and once this is closed.
+        """
+        if self._round is Round.NO_MORE:
+            return
         self._asking[log] = None
-        if not self._is_scheduled and not self._is_syncing:
+        if self._round is Round.NONE:
             try:
                 loop = asyncio.get_running_loop()
             except RuntimeError:
                 return
-            self._is_scheduled = True
+            self._round = Round.DUE
             loop.call_soon(self._start_round)
 
     @property
@@ -240,17 +252,29 @@ class Flusher:
         done = asyncio.get_running_loop().run_in_executor(
             executor, sync_all, self._files, [plan for _, plan in plans], self._clock
         )
-        self._under_way.add(done)
+        self._began()
         done.add_done_callback(lambda _: self._end_all(plans, done))
         return done
 
     def _end_all(
         self, plans: Sequence[tuple[Syncable, SyncPlan]], done: asyncio.Future[list[Synced]]
     ) -> None:
-        self._under_way.discard(done)
-        if not done.cancelled():
-            for (log, plan), synced in zip(plans, done.result(), strict=True):
-                self._end(log, plan, synced)
+        try:
+            if not done.cancelled():
+                for (log, plan), synced in zip(plans, done.result(), strict=True):
+                    self._end(log, plan, synced)
+        finally:
+            self._ended()
+
+    def _began(self) -> None:
+        self._under_way += 1
+        self._all_ended.clear()
+
+    def _ended(self) -> None:
+        """The logs were told of a sync in a thread."""
+        self._under_way -= 1
+        if not self._under_way:
+            self._all_ended.set()
 
     def forget(self, log: Syncable) -> None:
         """The log is closed: it no longer waits for a round."""
@@ -261,21 +285,18 @@ class Flusher:
 
         What is asked for besides is left to those who close the logs, before this or after it.
         """
+        self._round = Round.NO_MORE
         self._asking.clear()
-        while self._is_syncing or self._under_way:
-            if self._is_syncing:
-                self._round_ended = asyncio.get_running_loop().create_future()
-                await self._round_ended
-            else:
-                await asyncio.wait(self._under_way)
-                await asyncio.sleep(0)
-            self._asking.clear()  # also of what the end of a round has asked for
+        while self._under_way:
+            await self._all_ended.wait()
         if self._thread is not None:
             self._thread.end()
             self._thread = None
 
     def _start_round(self) -> None:
-        self._is_scheduled = False
+        if self._round is Round.NO_MORE:
+            return
+        self._round = Round.NONE
         if self._files.is_inline:
             asking, self._asking = self._asking, {}
             for log in asking:
@@ -292,22 +313,23 @@ class Flusher:
         self.rounds += 1
         if self._thread is None:
             self._thread = SyncThread(self._files, self._clock)
-        self._is_syncing = True
+        self._round = Round.UNDER_WAY
+        self._began()
         self._thread.sync([plan for _, plan in plans], partial(self._finish_round, plans))
 
     def _finish_round(
         self, plans: Sequence[tuple[Syncable, SyncPlan]], outcome: list[Synced] | Exception
     ) -> None:
-        self._is_syncing = False
-        if self._round_ended is not None and not self._round_ended.done():
-            self._round_ended.set_result(None)
+        if self._round is Round.UNDER_WAY:
+            self._round = Round.NONE
         try:
             if isinstance(outcome, Exception):
                 raise outcome
             for (log, plan), synced in zip(plans, outcome, strict=True):
                 self._end(log, plan, synced)
         finally:
-            if self._asking and not self._is_scheduled:
+            self._ended()
+            if self._asking and self._round is Round.NONE:
                 self._start_round()
 
 

@@ -144,6 +144,20 @@ async def test_what_is_asked_for_while_the_last_round_ends_begins_no_other(tmp_p
     assert files.open_count == 0
 
 
+async def test_what_is_asked_for_once_it_is_closed_begins_no_thread_again(tmp_path: Path) -> None:
+    others = threading.enumerate()
+    files = RealFiles()
+    flusher = Flusher(files)
+    log = open_log(files, join(str(tmp_path), "t-0"), flusher=flusher)
+    await flusher.close()
+    append_values(log, 1)
+    await turns()
+    assert flusher.rounds == 0
+    assert set(threading.enumerate()) <= set(others)
+    log.close()
+    assert log.flushed_offset == 1
+
+
 class BuggyFiles(HeldFiles):
     """They raise what no disk does, for one folder."""
 
