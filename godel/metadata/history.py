@@ -1,7 +1,7 @@
 """The recent past of a store that one process owns: what watchers read.
 
 Bounded in transactions and bytes. There is no queue per watcher: each one reads the shared history
-at its own pace, and one that falls behind its beginning gets `Compacted`.
+at its own pace, and one that falls behind its beginning gets `HistoryGone`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
 
-from godel.metadata.store import Compacted, Events, StoreUnavailable
+from godel.metadata.store import Events, HistoryGone, StoreUnavailable
 
 MAX_TRANSACTIONS = 4096
 MAX_BYTES = 16 * 1024 * 1024
@@ -63,7 +63,7 @@ class History:
             if self._closed:
                 raise StoreUnavailable("the metadata store is closed")
             if position < self.oldest:
-                raise Compacted(self.oldest)
+                raise HistoryGone(self.oldest)
             if position > self.revision:
                 await self._grown()
                 continue

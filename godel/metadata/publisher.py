@@ -23,8 +23,8 @@ from godel.metadata.image import ImageBuilder, MetadataImage
 from godel.metadata.store import (
     MAX_PAGE,
     Change,
-    Compacted,
     Compare,
+    HistoryGone,
     MetadataStore,
     Put,
     Session,
@@ -155,7 +155,7 @@ class Metadata:
                 async for events in self.store.watch(b"", self.image.revision + 1):
                     image = self._builder.apply(self.image, events.changes, events.revision)
                     self._publish(image)
-            except Compacted:
+            except HistoryGone:
                 self.log.warning("metadata_reloaded", revision=self.image.revision)
                 await self._reload()
             except StoreUnavailable as error:

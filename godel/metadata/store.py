@@ -3,7 +3,7 @@
 A consistent key-value store in etcd's manner. Every successful transaction that writes gets the
 next revision; a key remembers the revision that created it and the one that changed it last
 (0: no such key). Guards are compares on that. `watch` is ordered and never skips: a watcher that
-has fallen behind what is kept gets `Compacted` and reads everything anew.
+has fallen behind what is kept gets `HistoryGone` and reads everything anew.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class StoreUnavailable(Exception):
     """The store could not do it, or it is unknown whether it did."""
 
 
-class Compacted(Exception):
+class HistoryGone(Exception):
     """The asked-for revision is older than the history that is kept."""
 
     def __init__(self, oldest: int) -> None:
@@ -120,7 +120,7 @@ class MetadataStore(Protocol):
         ...
 
     def watch(self, prefix: bytes, from_revision: int) -> AsyncIterator[Events]:
-        """Changes from that revision on, for ever. Raises `Compacted`."""
+        """Changes from that revision on, for ever. Raises `HistoryGone`."""
         ...
 
     async def open_session(self, broker_id: int, info: bytes, ttl_s: float) -> Session:

@@ -14,10 +14,10 @@ from godel.metadata.store import (
     MAX_OPERATIONS,
     MAX_PAGE,
     MAX_VALUE_BYTES,
-    Compacted,
     Compare,
     Delete,
     Events,
+    HistoryGone,
     MetadataStore,
     Put,
     StoreUnavailable,
@@ -277,7 +277,7 @@ async def test_memory_says_when_history_is_gone() -> None:
     store = MemoryStore(max_history=3)
     for _ in range(10):
         await put(store, b"a")
-    with pytest.raises(Compacted) as gone:
+    with pytest.raises(HistoryGone) as gone:
         await anext(store.watch(b"", 1))
     assert gone.value.oldest == 8
     assert [each.revision for each in await collect(store.watch(b"", 8), 3)] == [8, 9, 10]

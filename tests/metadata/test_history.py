@@ -6,7 +6,7 @@ import pytest
 
 from godel.metadata import history
 from godel.metadata.history import History
-from godel.metadata.store import KV, Change, Compacted, Events
+from godel.metadata.store import KV, Change, Events, HistoryGone
 
 pytestmark = pytest.mark.anyio
 
@@ -21,7 +21,7 @@ async def test_it_is_bounded_in_transactions() -> None:
     for revision in range(1, 10):
         kept.append(events(revision))
     assert (kept.oldest, kept.revision) == (7, 9)
-    with pytest.raises(Compacted):
+    with pytest.raises(HistoryGone):
         await anext(kept.watch(b"", 6))
 
 
@@ -50,5 +50,5 @@ async def test_a_watcher_that_falls_behind_while_it_works_is_told() -> None:
     await anext(watch)
     for revision in range(2, 6):
         kept.append(events(revision))
-    with pytest.raises(Compacted):
+    with pytest.raises(HistoryGone):
         await anext(watch)

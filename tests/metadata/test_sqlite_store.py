@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from godel.metadata.sqlite_store import SqliteStore, StoreUnusable
-from godel.metadata.store import Compacted, Compare, Put, StoreUnavailable
+from godel.metadata.store import Compare, HistoryGone, Put, StoreUnavailable
 
 pytestmark = pytest.mark.anyio
 
@@ -41,7 +41,7 @@ async def test_history_of_an_earlier_run_is_not_pretended(path: Path) -> None:
     await store.txn((), (Put(b"a", b"1"),))
     await store.close()
     store = await SqliteStore.open(path)
-    with pytest.raises(Compacted):
+    with pytest.raises(HistoryGone):
         await anext(store.watch(b"", 1))
     await store.close()
 
