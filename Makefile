@@ -43,6 +43,7 @@ $(VENV)/.python:
 
 $(VENV)/.package: $(VENV)/.python pyproject.toml
 	$(PIP) --quiet install --editable .
+	@$(BIN)/python -m compileall -qq godel
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.package

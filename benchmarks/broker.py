@@ -16,12 +16,13 @@ import sys
 import tempfile
 from importlib import import_module
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from brokers import HERE, running, what_can_run
 from driver import build_driver
 from figures import Figures, Row, save, table
 from measurement import Measurement
+from page_cache import fill_memory
 
 PARTS = ("quick", "sizes", "codecs", "durability", "latency", "fan_out", "reading")
 PARTS += ("connections", "growth", "restart", "kill", "java_tools")
@@ -66,11 +67,14 @@ class Part(NamedTuple):
                 return measurement.figures
 
 
-def run(part: Part, brokers: list[str], driver: Path, rounds: int, scale: float) -> None:
+def run(
+    part: Part, brokers: list[str], driver: Path, memory: BinaryIO, rounds: int, scale: float
+) -> None:
     taken: dict[str, list[Figures]] = {n: [] for n in brokers if not part.leaves_out(n)}
     for number in range(rounds):
         for name in taken:
             print(f"{part.name}: {name}, round {number + 1} ...", file=sys.stderr, flush=True)
+            fill_memory(memory)
             taken[name].append(part.take(name, driver, scale))
     print(f"\n{part.doc}\n\n{table(part.rows, taken)}\n", flush=True)
     save(RESULTS / f"{part.name}.json", part.name, part.doc, part.rows, taken)
@@ -85,8 +89,10 @@ def main() -> None:
     options = parser.parse_args()
     driver = build_driver()
     brokers = what_can_run(options.only.split(","))
-    for name in PARTS[1:] if REST in options.parts else options.parts or PARTS[:1]:
-        run(Part(name), brokers, driver, options.rounds, options.scale)
+    parts = PARTS[1:] if REST in options.parts else options.parts or PARTS[:1]
+    with tempfile.TemporaryFile(dir=driver.parent) as memory:
+        for name in parts:
+            run(Part(name), brokers, driver, memory, options.rounds, options.scale)
 
 
 if __name__ == "__main__":
