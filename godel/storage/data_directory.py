@@ -138,6 +138,11 @@ class DataDirectory:
                 f"{self.path} was being filled by an import, a backup or a restore that did not "
                 "come to its end; run that again, or empty the directory"
             )
+        if names & {layout.METADATA_SQLITE, layout.LOG_END_CHECKPOINT}:
+            raise DataDirectoryError(
+                f"{join(self.path, layout.GODEL_JSON)} is missing; restore it from a backup, the "
+                "partitions of the directory are untouched"
+            )
         if layout.META_PROPERTIES in names:
             raise DataDirectoryError(
                 f"{self.path} is Apache Kafka's; copy it with `godel-broker import {self.path}`"
@@ -334,6 +339,20 @@ class DataDirectory:
             for partition in self._folders.partitions
             if partition in configs
         ]
+
+    def is_as_left(self, partition: TopicPartition) -> bool:
+        """Whether a log's last segment has the size that was noted when it was closed, if it was.
+
+        Another size is no broker's doing. Raises OSError.
+        """
+        end = self.positions.ends.get(partition)
+        if end is None:
+            return True
+        path = join(self.folder(partition), layout.segment_file(end.base_offset, layout.LOG))
+        try:
+            return self.files.size(path) == end.size_bytes
+        except FileNotFoundError:
+            return False
 
     def known_end(self, partition: TopicPartition) -> int | None:
         """The end of a log that was not opened since the start; None: one has to open it."""

@@ -271,10 +271,26 @@ def _recover(
             file.sync()
         for file in (*data, *indexes):
             file.close()
+    _note_loss(folder, loaded, recovery_point)
     if not config.write_caching:
         loaded.flushed_offset = layout.MAX_OFFSET
         if segments:
             files.sync_folder(folder)
+
+
+def _note_loss(folder: str, loaded: LoadedLog, recovery_point: int) -> None:
+    """What there is may be whole, and end before what was durable: files are gone, or shorter."""
+    segments = loaded.segments
+    end_offset = segments[-1].next_offset if segments else loaded.log_start_offset
+    if loaded.report.cut is None and max(end_offset, loaded.log_start_offset) < recovery_point:
+        loaded.report.cut = Cut(
+            end_offset,
+            segments[-1].file.path if segments else folder,
+            segments[-1].size_bytes if segments else 0,
+            f"batches up to offset {recovery_point} were durable, and are gone",
+            0,
+            (),
+        )
 
 
 def finish_indexes(segment: Segment) -> Sequence[File]:

@@ -85,6 +85,16 @@ def test_a_kafka_directory_is_refused_with_a_hint() -> None:
     assert files.list_files("data") == ["meta.properties"]
 
 
+@pytest.mark.parametrize("left", ["metadata.sqlite", "log-end-checkpoint"])
+def test_a_directory_that_has_lost_its_mark_is_not_taken_for_kafkas(left: str) -> None:
+    files = MemoryFiles()
+    open_directory(files).close({}, {})
+    put(files, f"data/{left}", b"")
+    files.remove("data/godel.json")
+    with pytest.raises(DataDirectoryError, match=r"data/godel\.json is missing; restore it"):
+        open_directory(files)
+
+
 def test_a_foreign_directory_is_refused_and_untouched() -> None:
     files = MemoryFiles()
     files.make_folder("data/photos")

@@ -248,6 +248,33 @@ async def test_what_recovery_kept_aside_stands_in_the_log() -> None:
     assert store.open(PARTITION, TOPIC_ID, config).end_offset == 1
 
 
+@pytest.mark.parametrize("change", ["shorter", "longer", "gone"])
+async def test_a_log_that_has_changed_since_a_clean_stop_is_checked(change: str) -> None:
+    files, config = MemoryFiles(), topic_config(BrokerConfig(), {})
+    store = open_store(files)
+    log = store.open(PARTITION, TOPIC_ID, config)
+    for _ in range(3):
+        append_values(log, 1)
+    assert await store.close({})
+    path = log.segments[0].file.path
+    data = files.file_node(path, create=False).data
+    if change == "gone":
+        files.remove(path)
+    elif change == "longer":
+        data += bytes(100)
+    else:
+        del data[list(log.segments[0].walk())[2].position :]
+    store = open_store(files)
+    with capture_logs() as lines:
+        log = store.open(PARTITION, TOPIC_ID, config)
+    assert log.recovery_report.was_checked
+    assert [line["partition"] for line in lines if line["event"] == "log_cut"] == ["topic-0"]
+    end = {"shorter": 2, "longer": 3, "gone": 0}[change]
+    assert log.end_offset == end
+    append_values(log, 1)
+    assert says_own_offset(read_records(log), 0, end + 1)
+
+
 async def test_a_full_disk_does_not_keep_recovered_logs_from_being_read() -> None:
     files, config = FaultyFiles(), topic_config(BrokerConfig(), {})
     store = open_store(files)

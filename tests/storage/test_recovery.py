@@ -46,6 +46,13 @@ def flip(at: int) -> Callable[[bytearray], None]:
     return change
 
 
+def shorten(size_bytes: int) -> Callable[[bytearray], None]:
+    def change(data: bytearray) -> None:
+        del data[size_bytes:]
+
+    return change
+
+
 def aside_files(files: MemoryFiles) -> list[str]:
     return sorted(name for name in files.list_files(FOLDER) if name.endswith(".corrupt"))
 
@@ -253,6 +260,31 @@ def test_a_wrong_recovery_point_after_a_clean_stop_is_noticed() -> None:
     log = open_log(files, was_clean=True, recovery_point=2)
     with pytest.raises(Exception, match="batches up to 2"):
         append_values(log, 1)
+
+
+@pytest.mark.parametrize("left", [0, 2])
+def test_durable_batches_that_are_gone_without_a_trace_are_reported(left: int) -> None:
+    files, log = written(3)
+    path = log.segments[0].file.path
+    size_bytes = sum(batch.size_bytes for batch in list(log.segments[0].walk())[:left])
+    log.close()
+    damage(files, path, shorten(size_bytes))
+    log = open_log(files, recovery_point=3)
+    assert log.end_offset == left
+    cut = log.recovery_report.cut
+    assert cut is not None
+    assert (cut.offset, cut.file, cut.position) == (left, path, size_bytes)
+    assert cut.reason == "batches up to offset 3 were durable, and are gone"
+    log.close()
+    assert open_log(files, recovery_point=left).recovery_report.cut is None
+
+
+def test_a_log_whose_last_records_were_deleted_has_lost_nothing() -> None:
+    files, log = written(3)
+    log.close()
+    damage(files, log.segments[0].file.path, shorten(0))
+    log = open_log(files, recovery_point=3, log_start_offset=3)
+    assert log.recovery_report.cut is None
 
 
 def test_damage_met_while_reading_is_reported() -> None:
