@@ -456,7 +456,7 @@ class Log:
         if self.failure is None and not self.is_settled:
             with suppress(StorageFailed), self._writing("index"):
                 active = self._segments.active
-                if not active.indexes.are_spared:
+                if not active.indexes.need_no_files:
                     active.indexes.write()
                 unsaved_bytes = active.size_bytes - self._snapshot_bytes
                 if unsaved_bytes > REPLAYED_BYTES and self.on_snapshot_due is not None:
@@ -471,7 +471,7 @@ class Log:
         if self.failure is None and not self.is_settled:
             indexes = self._segments.active.indexes
             with self._writing("index"):
-                if not indexes.are_spared:
+                if not indexes.need_no_files:
                     self.durability.add(*indexes.finish())
 
     def settled(self, end_offset: int) -> None:

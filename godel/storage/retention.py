@@ -23,7 +23,7 @@ from godel.storage.segment import Segment
 from godel.storage.time_index import TimeIndex
 
 UNINDEXED_BATCHES = 100
-"""A log without index files has hardly more (`SegmentIndexes.are_spared`)."""
+"""A log without index files has hardly more (`SegmentIndexes.need_no_files`)."""
 
 
 class Reason(Enum):

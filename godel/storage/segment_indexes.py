@@ -19,6 +19,8 @@ from godel.storage.time_index import TimeIndex
 NO_TIMESTAMP = -1
 UNINDEXED_LIMIT_BYTES = 4 * 1024 * 1024
 """More than this without an entry at the end of a segment: the index was not written in full."""
+WALKED_BYTES = 1024 * 1024
+"""A segment without index files has no more, be `index.interval.bytes` ever so large."""
 
 
 class SegmentIndexes:
@@ -216,12 +218,12 @@ class SegmentIndexes:
         return [one.file for one in (self._offsets, self._times) if len(one)]
 
     @property
-    def are_spared(self) -> bool:
-        """Whether there are no files, and need be none for the active segment.
+    def need_no_files(self) -> bool:
+        """Whether there are no files, and need be none while the segment is the active one.
 
-        The few batches before the first entry are walked again sooner than two files are made.
+        Its few batches, before the first entry, are walked again sooner than two files are made.
         """
-        if self._offsets is None or len(self._offsets):
+        if self._offsets is None or len(self._offsets) or self._data.size > WALKED_BYTES:
             return False
         return not any(self._files.exists(file.path) for file in self.files())
 

@@ -69,3 +69,14 @@ def test_indexes_that_are_forgotten_are_written_before() -> None:
     assert not segment.indexes.are_loaded
     assert segment.indexes.files() == ()
     assert files.size(segment.path(".index")) // 8 > entries
+
+
+def test_a_large_log_is_not_walked_for_want_of_index_files_however_far_apart_entries_are() -> None:
+    files = MemoryFiles()
+    log = open_log(files, segment_bytes=1 << 30, index_interval_bytes=1 << 30)
+    append_values(log, 20, size=100_000)
+    log.close()
+    assert files.exists(f"{log.folder}/{0:020d}.timeindex")
+    indexes = loaded_again(files, log.segments[0])
+    assert indexes.largest_timestamp(20)[0] > 0
+    assert not indexes.are_loaded
