@@ -399,7 +399,7 @@ class Connection(asyncio.BufferedProtocol):
             if isinstance(answer, Parked):
                 released_bytes += answer.frame_bytes
                 self._reception.metrics.requests_waiting.add(-1)
-                answer.future.cancel()
+                self._reception.dispatcher.give_up(answer)
         self._reception.memory.release(released_bytes)
 
     def _end(self, reason: str, detail: str) -> None:

@@ -263,9 +263,9 @@ class Dispatcher:
         try:
             return self._finish(parked, out)
         finally:
-            self._answered_late(parked, ready_s)
+            self._ended_late(parked, ready_s)
 
-    def _answered_late(self, parked: Parked, ready_s: float) -> None:
+    def _ended_late(self, parked: Parked, ready_s: float) -> None:
         """Count how long a request took that waited."""
         queue_s = parked.queue_s
         local_s = parked.handled_s - parked.began_s + self._now_s() - ready_s
@@ -297,6 +297,11 @@ class Dispatcher:
             raise CloseConnection("request cancelled") from None
         except Exception as error:  # noqa: BLE001  # a bug ends the request, not the broker
             return self._fail(route, correlation_id, parked.request, error, out)
+
+    def give_up(self, parked: Parked) -> None:
+        """End a request whose client is gone. As in Kafka it counts with the time that it took."""
+        self._ended_late(parked, self._now_s())
+        parked.future.cancel()
 
     def abandoned(self, future: asyncio.Future[Answer]) -> None:
         """Look at the end of a request that nobody waits for any more: a bug is still a bug."""

@@ -243,6 +243,20 @@ async def test_each_stage_of_a_request_is_timed(serve: Serve) -> None:
     assert [each.value for each in stages] == [1, 1, 0, 1]
 
 
+async def test_a_request_whose_client_goes_away_while_it_waits_is_counted(serve: Serve) -> None:
+    server = await serve()
+    client = await server.connect()
+    client.send(join("group"))
+    await until(lambda: server.count("godel_requests_waiting") == 1)
+    server.clock.advance(70)
+    client.close()
+    await until(lambda: server.waits_cancelled == 1)
+    waited = server.metrics.stages("JoinGroup", "3")
+    assert waited.requests == 1
+    assert waited.remote.sum_s == pytest.approx(0.07)
+    assert server.count("godel_requests_waiting") == 0
+
+
 async def test_errors_are_counted_wherever_an_answer_has_them(serve: Serve) -> None:
     server = await serve()
     client = await server.connect()
