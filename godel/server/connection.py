@@ -52,7 +52,8 @@ class Connection(asyncio.BufferedProtocol):
         "_late_bytes",
         "_listener",
         "_muted",
-        "_muted_until_s",
+        "_muted_s",
+        "_muted_since_s",
         "_reader",
         "_reading",
         "_reception",
@@ -73,12 +74,14 @@ class Connection(asyncio.BufferedProtocol):
         )
         self._answers: deque[Parked | list[Buffer]] | None = None
         self._kept: deque[tuple[memoryview, float]] | None = None
-        """Each with the time at which it was read."""
+        """Each with when it was read, less the time for which this had been muted by then."""
         self._kept_bytes = 0
         self._late_bytes = 0
         self._blocked = False
         self._muted: Timer | None = None
-        self._muted_until_s = 0.0
+        self._muted_since_s = 0.0
+        self._muted_s = 0.0
+        """How long all earlier quotas together took no requests."""
         self._reading = True
         self._writable = True
         self._serving = False
@@ -234,12 +237,14 @@ class Connection(asyncio.BufferedProtocol):
         """Take no request for the time that the answer tells; returns the answer's size."""
         if self._muted is not None:
             self._muted.cancel()
+        else:
+            self._muted_since_s = self._reception.elapsed_s()
         self._muted = self._reception.clock.call_later(answer.delay_ms, self._unmute)
         return answer.size_bytes
 
     def _unmute(self) -> None:
         self._muted = None
-        self._muted_until_s = self._reception.elapsed_s()
+        self._muted_s += self._reception.elapsed_s() - self._muted_since_s
         self._continue()
 
     def _park(self, parked: Parked) -> None:
@@ -306,13 +311,16 @@ class Connection(asyncio.BufferedProtocol):
         """Set aside what cannot be taken yet; the receive buffer is about to be used again."""
         if self._ending is not None:
             return
+        # Kafka reads nothing while a quota is in the way, so that is no time in its queue.
+        counts_from_s = arrived_s if self._muted is None else self._muted_since_s
+        counts_from_s -= self._muted_s
         kept_bytes = 0
         lends = self._reader.lends
         for frame in frames:
             if self._kept is None:
                 self._kept = deque()
             copied = memoryview(bytes(frame)) if lends(frame) else frame
-            self._kept.append((copied, arrived_s))
+            self._kept.append((copied, counts_from_s))
             kept_bytes += len(frame) + KEPT_FRAME_BYTES
         if kept_bytes:
             self._kept_bytes += kept_bytes
@@ -321,9 +329,8 @@ class Connection(asyncio.BufferedProtocol):
     def _next_kept(self, kept: deque[tuple[memoryview, float]]) -> Iterator[memoryview]:
         context = self._context
         while kept:
-            frame, arrived_s = kept.popleft()
-            # Kafka reads nothing while a quota is in the way, so that is no time in its queue.
-            context.queue_s = context.began_s - max(arrived_s, self._muted_until_s)
+            frame, counts_from_s = kept.popleft()
+            context.queue_s = max(0.0, context.began_s - self._muted_s - counts_from_s)
             cost_bytes = len(frame) + KEPT_FRAME_BYTES
             self._kept_bytes -= cost_bytes
             self._reception.memory.release(cost_bytes)

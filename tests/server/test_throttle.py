@@ -248,3 +248,28 @@ async def test_what_a_quota_makes_wait_is_not_slow(
     assert line["api"] == "Heartbeat"
     assert line["queue_ms"] == pytest.approx(150, abs=10)
     assert server.metrics.stages("JoinGroup", "3").queue.sum_s == 0
+
+
+@pytest.mark.anyio
+async def test_a_request_that_waits_for_others_and_for_quotas_queues_for_the_others_only(
+    serve: Callable[..., Awaitable[Server]],
+) -> None:
+    server = await serve()
+    server.quotas.replace({ME: {PRODUCER_BYTE_RATE: 1.0}})
+    client = await server.connect()
+    client.send(produce(1, waits_for="first"), correlation_id=1)
+    client.send(produce(2, waits_for="second"), correlation_id=2)
+    client.send(join("last"), correlation_id=3)
+    client.send(beat(4), correlation_id=4)
+    await until(lambda: server.metrics.request_memory_bytes.value > 400)
+    throttled_ms = server.metrics.throttle_ms.of(PRODUCER_BYTE_RATE)
+    for gate, number in (("first", 1), ("second", 2)):
+        server.clock.advance(100)
+        server.open(gate)
+        before_ms = throttled_ms.value
+        assert await client.answers(1) == [number]
+        server.clock.advance(throttled_ms.value - before_ms)
+    server.clock.advance(100)
+    server.open("last")
+    assert await client.answers(2) == [3, 4]
+    assert server.metrics.stages("Heartbeat", "3").queue.sum_s == pytest.approx(0.3, abs=0.01)
