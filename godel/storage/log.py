@@ -367,8 +367,8 @@ class Log:
         if self.failure is not None or self.is_swapping or self.is_moving:
             return []
         with self._reading():
-            plan = retention.plan(
-                [retention.facts(segment) for segment in self.segments],
+            plan = retention.outdated(
+                self.segments,
                 self.config,
                 now_ms=self._clock.now_ms(),
                 log_start_offset=self._log_start,

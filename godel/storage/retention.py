@@ -92,6 +92,33 @@ def plan(
     return deletions
 
 
+def outdated(
+    segments: Sequence[Segment],
+    config: LogConfig,
+    *,
+    now_ms: int,
+    log_start_offset: int,
+    upper_bound: int,
+) -> list[Deletion]:
+    """The plan for a log. Raises OSError.
+
+    No CRC covers the time index: what it says of a segment that would go is held against the batch
+    that it names, and nothing is deleted for a flipped bit.
+    """
+    while True:
+        found = plan(
+            [facts(segment) for segment in segments],
+            config,
+            now_ms=now_ms,
+            log_start_offset=log_start_offset,
+            upper_bound=upper_bound,
+        )
+        going = zip(segments, found, strict=False)
+        old = [segment for segment, deletion in going if deletion.reason is Reason.TIME]
+        if all(segment.confirm_largest_timestamp() for segment in old):
+            return found
+
+
 def is_due(
     files: Files,
     folder: str,

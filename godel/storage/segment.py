@@ -265,6 +265,23 @@ class Segment:
         """The largest timestamp and the last offset of its first batch; -1: nothing has one."""
         return self.indexes.largest_timestamp(self.next_offset)
 
+    def confirm_largest_timestamp(self) -> bool:
+        """Whether the batch has it that the time index names; else the indexes are made anew.
+
+        A segment whose batches are damaged is believed. Raises OSError.
+        """
+        timestamp_ms, offset = self.largest_timestamp
+        if timestamp_ms <= NO_TIMESTAMP:
+            return True
+        try:
+            batch = next(self.walk(self.locate(offset)), None)
+            if batch is not None and batch.max_timestamp == timestamp_ms:
+                return True
+            self.indexes.rebuild()
+        except CorruptBatch:
+            return True
+        return False
+
     def open_transactions(self) -> None:
         """There is a transaction index from earlier."""
         self.transactions = TransactionIndex(self._files.open(self.path(layout.TRANSACTION_INDEX)))

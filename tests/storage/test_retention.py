@@ -103,6 +103,35 @@ def test_an_expired_active_segment_is_rolled_first() -> None:
     assert says_own_offset(read_records(log), 3, 4)
 
 
+def test_no_segment_is_deleted_for_a_flipped_bit_of_its_time_index() -> None:
+    files, clock = MemoryFiles(), ManualClock(NOW_MS)
+    log = open_log(files, clock=clock, retention_ms=60_000)
+    for number in range(40):
+        append(log, batch_of([b"." * 90], timestamps=[NOW_MS + number]))
+    segments = len(log.segments)
+    path = log.segments[0].path(".timeindex")
+    log.close()
+    data = files.file_node(path, create=False).data
+    data[len(data) - 12 + 2] ^= 1  # its last timestamp is decades ago
+    log = open_log(files, clock=clock, retention_ms=60_000, was_clean=True, recovery_point=40)
+    assert log.apply_retention(upper_bound=40) == []
+    assert len(log.segments) == segments
+    assert log.segments[0].largest_timestamp == (NOW_MS + 8, 8)
+    clock.advance(60_000 + 9)
+    assert [one.base_offset for one in log.apply_retention(upper_bound=40)] == [0]
+
+
+def test_a_segment_whose_batches_are_damaged_is_deleted_when_its_time_has_come() -> None:
+    files, clock = MemoryFiles(), ManualClock(NOW_MS)
+    log = open_log(files, clock=clock, retention_ms=60_000)
+    for _ in range(40):
+        append(log, batch_of([b"." * 90], timestamps=[NOW_MS]))
+    data = files.file_node(log.segments[0].file.path, create=False).data
+    data[:200] = bytes(200)
+    clock.advance(60_001)
+    assert log.apply_retention(upper_bound=40)[0].base_offset == 0
+
+
 def test_a_closed_log_without_an_index_is_judged_by_its_batches() -> None:
     files = MemoryFiles()
     config = LogConfig(retention_ms=1000)
