@@ -5,8 +5,6 @@ administration tools set them. Only numbers belong here: nobody becomes less saf
 size has nothing to act on. A setting that would promise safety is refused (`kafka_keys.py`).
 """
 
-from __future__ import annotations
-
 from godel.config.setting import Config, ValueType, setting
 
 

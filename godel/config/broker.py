@@ -6,8 +6,6 @@ name and meaning), `log.read.verify`, `metrics.listener`, `slow.request.log.ms` 
 `auto.create.topics.linger.ms`.
 """
 
-from __future__ import annotations
-
 from godel.config.absent_features import AbsentFeatures
 from godel.config.log_defaults import LogDefaults
 from godel.config.setting import MAX_INT, ValueType, setting

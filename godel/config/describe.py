@@ -97,7 +97,7 @@ def describe_group(
     overrides: Texts, levels: BrokerLevels, names: Iterable[str] | None
 ) -> list[ConfigEntry]:
     """A group's settings; None: all."""
-    config = GroupConfig().replaced(overrides)
+    config = GroupConfig.of_parsed({}).replaced(overrides)
     return [
         _entry(declared, config.text(name), overrides.get(name), Source.GROUP, levels)
         for name, declared in _chosen(GroupConfig.SETTINGS, names)

@@ -3,8 +3,6 @@
 They are stored and shown; classic groups, the only ones so far, do not read them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from godel.config.setting import Config, InvalidValue, ValueType, setting

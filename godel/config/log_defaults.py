@@ -3,8 +3,6 @@
 Their topic names and the way an override beats them stand in `topic.py`.
 """
 
-from __future__ import annotations
-
 from godel.config.setting import MAX_LONG, Config, ValueType, setting
 
 INT = ValueType.INT

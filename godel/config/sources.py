@@ -6,7 +6,6 @@ its source. All mistakes are collected, so that one start shows them all.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
@@ -161,7 +160,7 @@ def load(*layers: Iterable[Given]) -> Loaded:
     winning = _without_controller(winning, controller_names.value if controller_names else "")
     sources = {key: given.source for key, given in winning.items()}
     # What is wrong by itself is left out here, so that what does not fit together is told, too.
-    config = BrokerConfig(**_parsed(winning, problems))  # type: ignore[arg-type]  # by each Setting
+    config = BrokerConfig.of_parsed(_parsed(winning, problems))
     problems += check_broker(config, sources)
     if problems:
         raise ConfigError(problems)
@@ -170,6 +169,8 @@ def load(*layers: Iterable[Given]) -> Loaded:
 
 def unknown_key(key: str) -> str:
     """What to say about a name that neither this broker nor Kafka knows."""
+    import difflib
+
     nearest = difflib.get_close_matches(key, _known_keys(), n=1, cutoff=0.6)
     return f"unknown setting; did you mean {nearest[0]}?" if nearest else "unknown setting"
 

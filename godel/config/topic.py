@@ -4,8 +4,6 @@ An override of the topic beats the broker's value; `broker_name` names that, and
 (log.retention.minutes and the like) stand in for it. Kafka's `LogConfig`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 
@@ -286,7 +284,7 @@ class TopicConfig(Config):
 
 def topic_config(broker: BrokerConfig, overrides: Mapping[str, str]) -> TopicConfig:
     """The broker's values, then the topic's own. The overrides have been validated before."""
-    return TopicConfig(**broker_values(broker)).replaced(overrides)
+    return TopicConfig.of_parsed(broker_values(broker)).replaced(overrides)
 
 
 def broker_values(broker: BrokerConfig) -> dict[str, Any]:

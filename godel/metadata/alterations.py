@@ -138,7 +138,7 @@ async def alter_group(
     def plan() -> tuple[Mapping[str, str], dict[str, str]]:
         old = metadata.image.group_overrides.get(group, {})
         before = {} if replace else old
-        new = altered(before, alterations, GroupConfig.SETTINGS, GroupConfig().text)
+        new = altered(before, alterations, GroupConfig.SETTINGS, GroupConfig.of_parsed({}).text)
         try:
             check_group_overrides(new)
         except InvalidValue as error:
