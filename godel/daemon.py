@@ -22,16 +22,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from godel import __version__
-from godel.config.kafka_keys import why_ignored
-from godel.config.sources import (
-    ConfigError,
-    Given,
-    Loaded,
-    from_environment,
-    from_flags,
-    from_properties,
-    load,
-)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -39,6 +29,7 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
     from godel.config.broker import BrokerConfig
+    from godel.config.sources import Given, Loaded
     from godel.server.node import Surroundings
 
 CANNOT_RUN, BAD_CONFIGURATION = 1, 2
@@ -69,6 +60,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         return command_line.main(arguments)
     options = parser().parse_args(arguments)
+    gc.disable()  # until all is imported, for nothing of that is garbage: 30 ms of a start
+    try:
+        return serve_or_print(options)
+    finally:
+        gc.enable()
+
+
+def serve_or_print(options: argparse.Namespace) -> int:
+    from godel.config.sources import ConfigError
+
     try:
         loaded = load_configuration(options)
     except ConfigError as error:
@@ -122,6 +123,8 @@ def command_named(word: str) -> str:
 
 def load_configuration(options: argparse.Namespace) -> Loaded:
     """Flags over environment over file over defaults. Raises ConfigError, OSError."""
+    from godel.config.sources import from_environment, from_properties, load
+
     file: list[Given] = []
     if options.config is not None:
         text = Path(options.config).read_text(encoding="utf-8", errors="replace")
@@ -130,6 +133,8 @@ def load_configuration(options: argparse.Namespace) -> Loaded:
 
 
 def flags(options: argparse.Namespace) -> list[Given]:
+    from godel.config.sources import Given, from_flags
+
     named = [
         (key, value, flag)
         for key, value, flag in (
@@ -145,6 +150,8 @@ def flags(options: argparse.Namespace) -> list[Given]:
 
 def print_configuration(loaded: Loaded) -> None:
     """One `key=value` a line, with the source and whether anything here follows it."""
+    from godel.config.kafka_keys import why_ignored
+
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` ends us in silence, as it should
     for line in loaded.listing():
@@ -157,7 +164,6 @@ def print_configuration(loaded: Loaded) -> None:
 def run(loaded: Loaded) -> int:
     """Serve until SIGTERM or SIGINT. Heavy imports come only now, for a broker that will run."""
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    gc.disable()  # until all is imported, for nothing of that is garbage: 20 ms of a start
     import anyio
 
     keep_freed_memory()
@@ -169,8 +175,6 @@ def run(loaded: Loaded) -> int:
     except tuple(known_failures()) as failure:
         print(f"godel-broker: {explanation(failure)}", file=sys.stderr)
         return CANNOT_RUN
-    finally:
-        gc.enable()
     return 0
 
 
