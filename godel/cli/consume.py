@@ -57,7 +57,9 @@ StartOption = Annotated[
 Until = Annotated[
     str | None,
     typer.Option(
-        "--until", metavar="end|OFFSET|TIME", help="Where to stop; else new records follow."
+        "--until",
+        metavar="end|OFFSET|TIME",
+        help="Where to stop; else new records follow. With --group: in the assigned partitions.",
     ),
 ]
 Count = Annotated[
@@ -108,6 +110,7 @@ CommittedOnly = Annotated[
     "godel consume flights --from 2026-01-31T12:00:00Z -n 100 --output json",
     "godel consume flights --format '%p:%o %k=%v\\n'",
     "godel consume --regex 'flights-.*' --group board",
+    "godel consume flights --group board --until end",
 )
 def consume(
     session: Session,
@@ -128,10 +131,11 @@ def consume(
 
     In a pipe values are written, one in a line; on a terminal more about each record. JSON is one
     object for each record in a line. With --group, --from is for partitions without a committed
-    offset, as auto.offset.reset is.
+    offset, as auto.offset.reset is, and --until ends once all partitions that the group assigns to
+    this member are read and committed so far; while it has none it waits for them.
     """
-    if group is not None and (partition or until is not None):
-        raise typer.BadParameter("--group chooses partitions itself: leave out -p and --until")
+    if group is not None and partition:
+        raise typer.BadParameter("--group chooses partitions itself: leave out -p")
     plan = Plan(
         topics=topics,
         regex=regex,
@@ -154,46 +158,43 @@ def consume(
 
 async def read_assigned(cluster: Cluster, plan: Plan) -> None:
     """Read partitions from an offset to another, or on and on."""
-    partitions: list[TopicPartition] = []
-    for topic in await named_topics(cluster, await topics_of(cluster, plan)):
-        partitions += chosen_partitions(topic, plan.partitions)
+    partitions = await partitions_of(cluster, await topics_of(cluster, plan), plan)
     starts = await resolve(cluster, partitions, plan.start)
-    ends = None if plan.until is None else await resolve(cluster, partitions, plan.until)
+    ends = {} if plan.until is None else await resolve(cluster, partitions, plan.until)
     reader = Reader(cluster, starts, committed_only=plan.committed_only, moved=tell_moved)
     printing = Printing(plan, ends)
     while True:
-        drop_finished(reader, ends)
+        reader.stop_at(ends)
         if printing.is_done or not reader.positions:
             return
         printing.batches(await reader.poll())
-
-
-def drop_finished(reader: Reader, ends: dict[TopicPartition, int] | None) -> None:
-    """Read no further where the end is reached."""
-    for partition, end in (ends or {}).items():
-        if reader.positions.get(partition, -1) >= end:
-            del reader.positions[partition]
 
 
 async def read_in_group(
     cluster: Cluster, plan: Plan, group: str, assignor: Assignor, *, commits: bool
 ) -> None:
     """Read what the group assigns; commit what was written, and leave in good order."""
+    topics = await topics_of(cluster, plan)
+    ends: dict[TopicPartition, int] = {}
+    if plan.until is not None:
+        ends = await resolve(cluster, await partitions_of(cluster, topics, plan), plan.until)
     member = Member(
         cluster,
         group,
-        await topics_of(cluster, plan),
+        topics,
         assignor=assignor,
         start=lambda partitions: resolve(cluster, partitions, plan.start),
         committed_only=plan.committed_only,
         commits=commits,
     )
-    printing = Printing(plan, None)
+    printing = Printing(plan, ends)
     async with member:
         while not printing.is_done:
             batches = await member.poll()
             printing.batches(batches)
             member.processed(printing.taken)
+            if plan.until is not None and member.stop_at(ends):
+                return
 
 
 async def topics_of(cluster: Cluster, plan: Plan) -> list[str]:
@@ -206,14 +207,21 @@ async def topics_of(cluster: Cluster, plan: Plan) -> list[str]:
     return chosen
 
 
+async def partitions_of(
+    cluster: Cluster, topics: Sequence[str], plan: Plan
+) -> list[TopicPartition]:
+    found = await named_topics(cluster, topics)
+    return [each for topic in found for each in chosen_partitions(topic, plan.partitions)]
+
+
 class Printing:
     """Writes records until there are enough, and knows how far it came in each partition."""
 
-    def __init__(self, plan: Plan, ends: dict[TopicPartition, int] | None) -> None:
+    def __init__(self, plan: Plan, ends: dict[TopicPartition, int]) -> None:
         self.taken: dict[TopicPartition, int] = {}
         self._write = plan.write
         self._left = plan.count
-        self._ends = ends or {}
+        self._ends = ends
         self._tells_waiting = sys.stdout.isatty() and not self._ends
 
     @property

@@ -93,6 +93,12 @@ class Reader:
             return []
         return await self._cluster.retried(self._attempt)
 
+    def stop_at(self, ends: Mapping[TopicPartition, int]) -> None:
+        """Read no further in partitions that have reached their end. The others have none."""
+        for partition, end in ends.items():
+            if self.positions.get(partition, -1) >= end:
+                del self.positions[partition]
+
     async def _attempt(self) -> list[StoredBatch]:
         led = await self._cluster.by_leader(self._in_turn())
         answers: list[FetchResponse] = []

@@ -163,6 +163,17 @@ class Member:
         mine = set(self.assigned)
         self._processed |= {each: offset for each, offset in offsets.items() if each in mine}
 
+    def stop_at(self, ends: Positions) -> bool:
+        """Read assigned partitions no further than there; whether all of them are read so far.
+
+        One without an end, which the topic got meanwhile, counts as read. With none assigned there
+        is no telling: others may leave, or give some up.
+        """
+        if self._reader is None:
+            return False
+        self._reader.stop_at({each: ends.get(each, 0) for each in self.assigned})
+        return bool(self.assigned) and not self._reader.positions
+
     async def commit(self) -> None:
         """Commit what was processed. A group that moves on meanwhile makes us join again."""
         self._commit_due_ms = self._cluster.clock.monotonic_ms() + COMMIT_EVERY_MS

@@ -41,7 +41,21 @@ def test_a_group_begins_where_it_stopped(godel: Command, broker: Broker) -> None
 
 
 def test_a_group_chooses_partitions_itself(godel: Command, broker: Broker) -> None:
-    assert godel("consume", "flights", "--group", "board", "--until", "end").status == 2
+    assert godel("consume", "flights", "--group", "board", "-p", "0").status == 2
+
+
+def test_a_member_of_a_group_reads_its_partitions_up_to_a_bound_and_commits_that(
+    godel: Command, broker: Broker
+) -> None:
+    with Client(broker) as client:
+        client.create("flights", partitions=2)
+        for partition, values in enumerate(("abc", "x")):
+            client.produce("flights", batch(*values), partition=partition)
+    words = ("consume", "flights", "--group", "board", "--until")
+    assert sorted(godel(*words, "2").out.split()) == ["a", "b", "x"]
+    assert godel(*words, "2").out == ""
+    assert godel(*words, "end").out == "c\n"
+    assert godel(*words, "end").out == ""
 
 
 def test_reading_stops_at_an_offset(godel: Command, broker: Broker) -> None:
