@@ -7,9 +7,11 @@ JSON lines are what `consume --output json` writes. A file of batches is
     the end: -1 int32 | number of records int64 | CRC-32C of all bytes before it uint32
 
 where records of a batch before the offset `first` do not count. A file without its end was cut off,
-also where its last frame is whole; of JSON lines only half a line shows that. Every entry says
-which partition and offsets it has, so a file is all that is needed to go on with it: `survey` tells
-how far each partition is, and where what follows the last whole entry begins, be it the end.
+also where its last frame is whole; of JSON lines only half a line shows that: an end among them
+would be one more record to jq, to `wc -l` and to whatever else reads a record per line, and their
+records can be counted. Every entry says which partition and offsets it has, so a file is all that
+is needed to go on with it: `survey` tells how far each partition is, and where what follows the
+last whole entry begins, be it the end.
 """
 
 from __future__ import annotations
