@@ -355,7 +355,7 @@ def test_a_hidden_module_is_found_again() -> None:
 
 
 @pytest.mark.slow
-def test_the_process_imports_nothing_of_the_command_line(data: Path) -> None:
+def test_a_start_imports_nothing_of_the_command_line_and_nothing_for_batches(data: Path) -> None:
     """Up to a broker that is ready; Python lists what it imports on standard error."""
     words = [sys.executable, "-X", "importtime", "-m", "godel.daemon", "--data", str(data)]
     imported: set[str] = set()
@@ -371,3 +371,5 @@ def test_the_process_imports_nothing_of_the_command_line(data: Path) -> None:
         process.communicate(timeout=PATIENCE_S)
     assert "godel.server.node" in imported
     assert not imported & {"typer", "rich.console", "yaml", "godel.cli", "godel.client"}
+    later = {"crc32c", "cramjam", "importlib.metadata"}  # with the first batch that needs them
+    assert not imported & later

@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from godel.errors import CorruptBatch
+from godel.records import crc
 from godel.records.compression import DECOMPRESSED_LIMIT_BYTES, Compression, decompress
-from godel.records.crc import crc32c
 from godel.types import Buffer
 
 HEADER = struct.Struct(">qiibIhiqqqhii")
@@ -170,7 +170,7 @@ def check_crc(batch: Buffer, header: BatchHeader) -> bool:
     size_bytes = header.size_bytes
     if len(batch) < size_bytes:
         return False
-    return crc32c(memoryview(batch)[ATTRIBUTES_OFFSET:size_bytes]) == header.crc
+    return crc.crc32c(memoryview(batch)[ATTRIBUTES_OFFSET:size_bytes]) == header.crc
 
 
 def records_block(

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple, TypeAlias
 
 from godel.errors import CorruptBatch
+from godel.records import crc
 from godel.records.batch import (
     ATTRIBUTES_OFFSET,
     COMPRESSION_MASK,
@@ -30,7 +31,6 @@ from godel.records.batch import (
     RecordSpan,
 )
 from godel.records.compression import Compression, compress
-from godel.records.crc import crc32c
 from godel.types import Buffer
 
 
@@ -194,7 +194,7 @@ def _with_base_timestamp(block: bytes, kept: Sequence[RecordSpan], shift_ms: int
 
 def write_crc(batch: bytearray) -> None:
     """Set the CRC of the one batch that `batch` holds."""
-    _CRC.pack_into(batch, CRC_OFFSET, crc32c(memoryview(batch)[ATTRIBUTES_OFFSET:]))
+    _CRC.pack_into(batch, CRC_OFFSET, crc.crc32c(memoryview(batch)[ATTRIBUTES_OFFSET:]))
 
 
 def _write_record(

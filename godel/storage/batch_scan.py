@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from godel.errors import CorruptBatch
+from godel.records import crc
 from godel.records.batch import (
     ATTRIBUTES_OFFSET,
     HEADER_SIZE,
@@ -20,7 +21,6 @@ from godel.records.batch import (
     check_crc,
     parse_header,
 )
-from godel.records.crc import crc32c
 from godel.storage import layout
 from godel.storage.offset_index import MAX_RELATIVE_OFFSET
 
@@ -83,7 +83,7 @@ def scan(
             wanted = max(length, min(SCAN_BYTES, size_bytes - position))
             chunk = memoryview(read(position, wanted))
             chunk_start, at = position, 0
-        if crc32c(chunk[at + ATTRIBUTES_OFFSET : at + length]) != header.crc:
+        if crc.crc32c(chunk[at + ATTRIBUTES_OFFSET : at + length]) != header.crc:
             return Scan(position, next_offset, f"CRC of the batch at offset {first_offset}")
         # No CRC covers the offset: of a batch that jumps ahead and one that fits in before it, the
         # first is wrong. Gaps alone are compaction's.

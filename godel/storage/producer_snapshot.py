@@ -13,7 +13,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 
-from godel.records.crc import crc32c
+from godel.records import crc
 from godel.records.partition_log import ProducerEntry
 from godel.storage import layout
 from godel.storage.files import File, Files, join
@@ -34,8 +34,7 @@ def encode_producers(producers: Sequence[ProducerEntry]) -> bytes:
     data = bytearray(_HEADER.pack(VERSION, 0, len(producers)))
     for producer in producers:
         data += _ENTRY.pack(*producer)
-    crc = crc32c(memoryview(data)[CRC_COVERS_FROM:])
-    struct.pack_into(">I", data, 2, crc)
+    struct.pack_into(">I", data, 2, crc.crc32c(memoryview(data)[CRC_COVERS_FROM:]))
     return bytes(data)
 
 
@@ -43,10 +42,10 @@ def decode_producers(data: bytes) -> list[ProducerEntry]:
     """Raises `DamagedSnapshot`."""
     if len(data) < _HEADER.size:
         raise DamagedSnapshot(f"{len(data)} bytes are less than a header")
-    version, crc, count = _HEADER.unpack_from(data)
+    version, checksum, count = _HEADER.unpack_from(data)
     if version != VERSION:
         raise DamagedSnapshot(f"version {version} instead of {VERSION}")
-    if crc32c(memoryview(data)[CRC_COVERS_FROM:]) != crc:
+    if crc.crc32c(memoryview(data)[CRC_COVERS_FROM:]) != checksum:
         raise DamagedSnapshot("the CRC does not match")
     if len(data) != _HEADER.size + count * _ENTRY.size:
         raise DamagedSnapshot(f"{len(data)} bytes do not hold {count} entries")
