@@ -67,8 +67,9 @@ def export(
     """Write the records of a topic to a file, up to where its partitions end now.
 
     The file says how far it is: after an interruption --resume completes it, and later adds what
-    has come since. A file of batches says besides whether it is whole. Records of aborted
-    transactions are left out. `godel import` reads both forms.
+    has come since. A file of batches says besides whether it is whole; JSON lines are records and
+    nothing else, for other tools. Records of aborted transactions are left out. `godel import`
+    reads both forms.
     """
     chosen = form or (Form.BATCHES if file.endswith(SUFFIX) else Form.JSON)
     if file == STDOUT and chosen is Form.BATCHES and sys.stdout.isatty():
