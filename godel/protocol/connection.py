@@ -31,7 +31,12 @@ HEAD_BYTES = 16 * 1024
 
 
 class SpareBuffers:
-    """Buffers for large frames, used again and again by the connections of one loop."""
+    """Buffers for large frames, used again and again by the connections of one loop.
+
+    Who stalls inside a large frame keeps one until it is dropped, so as many such clients as there
+    are spare buffers take them all. The others are then served as if there were none: each large
+    frame has memory of its own, which grows with what has come of it.
+    """
 
     def __init__(self, limit: int = SPARES_LIMIT) -> None:
         self._free: list[bytearray] = []
@@ -54,7 +59,7 @@ class FrameReader:
     """Cuts one connection's bytes into frames. Views it returns live until `release`."""
 
     __slots__ = (
-        "_direct",
+        "_between",
         "_filled",
         "_is_spare",
         "_max_bytes",
@@ -63,7 +68,6 @@ class FrameReader:
         "_scratch",
         "_served",
         "_spares",
-        "_was_large",
         "error",
         "unfinished_bytes",
     )
@@ -77,14 +81,15 @@ class FrameReader:
         self._max_bytes = max_frame_bytes
         self._spares = spares
         self._is_spare = False
+        """Whether the unfinished frame has a spare buffer."""
         self._served: bytearray | None = None
-        """The spare buffer of a frame that was returned."""
-        self._was_large = False
+        """The spare buffer of a frame that was returned: the next may have begun in another."""
         self._scratch = memoryview(b"") if scratch is None else scratch
+        self._between = self._scratch
+        """Where to read to while no frame has begun: after a large one, the next one's head."""
         self._prefix = b""
         self._own: bytearray | None = None
         self._filled = 0
-        self._direct = False
         self.unfinished_bytes = 0
         """The whole size of the frame that has begun and not ended, else 0."""
         self.error: FrameSizeError | None = None
@@ -93,21 +98,20 @@ class FrameReader:
     def get_buffer(self) -> memoryview:
         """Where to read the next bytes of the socket to; never empty."""
         own = self._own
+        if own is None:
+            return self._between
         missing_bytes = self.unfinished_bytes - self._filled
-        if own is None or missing_bytes < DIRECT_BYTES:
-            self._direct = False
-            is_large = self._was_large if own is None else self.unfinished_bytes > FIRST_BYTES
+        if missing_bytes < DIRECT_BYTES:
+            is_large = self.unfinished_bytes > FIRST_BYTES
             return self._scratch[: missing_bytes + HEAD_BYTES] if is_large else self._scratch
         if self._filled == len(own):
             own = self._make_room(own, 1)
-        self._direct = True
         return memoryview(own)[self._filled : self.unfinished_bytes]
 
     def buffer_updated(self, count: int) -> list[memoryview]:
         """The frames that `count` bytes, read into the result of `get_buffer`, have completed."""
-        if not self._direct:
+        if self._own is None or self.unfinished_bytes - self._filled < DIRECT_BYTES:
             return self.receive_data(self._scratch[:count])
-        self._direct = False
         self._filled += count
         return [self._finish()] if self._filled == self.unfinished_bytes else []
 
@@ -172,7 +176,7 @@ class FrameReader:
                 self._begin(size, view[at:])
                 return frames
             frames.append(view[at:stop])
-            self._was_large = False
+            self._between = self._scratch
             at = stop
         if at < end:
             self._prefix = bytes(view[at:])
@@ -221,7 +225,8 @@ class FrameReader:
         if self._is_spare:
             self._served = own
             self._is_spare = False
-        self._was_large = self.unfinished_bytes > FIRST_BYTES
+        is_large = self.unfinished_bytes > FIRST_BYTES
+        self._between = self._scratch[:HEAD_BYTES] if is_large else self._scratch
         self._own = None
         self.unfinished_bytes = self._filled = 0
         return frame
