@@ -22,6 +22,7 @@ from godel.storage.files import RealFiles, join
 from godel.storage.flusher import Flusher
 from godel.storage.log import Log
 from godel.storage.log_config import LogConfig
+from godel.types import in_memory
 
 MIB = 1 << 20
 CHUNK_BYTES = MIB
@@ -86,7 +87,7 @@ def bench_read(name: str, log: Log) -> None:
         while offset < end:
             found = log.read(offset, CHUNK_BYTES, upper_bound=end, at_least_one=True)
             assert found is not None
-            offset = next_offset(found.buffers[0])
+            offset = next_offset(in_memory(found.pieces[0]))
 
     bare = best_of(3, plain) / chunks
     took = best_of(3, ours) / chunks

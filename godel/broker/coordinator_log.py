@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from godel.broker.partition import Partition
 from godel.errors import CorruptBatch
 from godel.records.batch import iterate_headers, parse_header
-from godel.types import Buffer
+from godel.types import Buffer, in_memory
 
 REPLAY_BYTES = 1024 * 1024
 
@@ -37,9 +37,9 @@ class PartitionCoordinatorLog:
         while offset < end:
             found = log.read(offset, REPLAY_BYTES, upper_bound=end, at_least_one=True)
             assert found is not None, "a coordinator's log is local"
-            if not found.buffers:
+            if not found.pieces:
                 return
-            for piece in found.buffers:
+            for piece in map(in_memory, found.pieces):
                 yield piece
                 for header in iterate_headers(memoryview(piece)):
                     if header.next_offset <= offset:

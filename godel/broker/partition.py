@@ -22,7 +22,6 @@ from godel.records.batch import (
     LENGTH_PREFIX_SIZE,
     BatchHeader,
     EndMarker,
-    iterate_headers,
     parse_header,
     read_end_marker,
 )
@@ -379,11 +378,7 @@ class Partition:
         with refusing_on_failure():
             if not found.size_bytes or not self.log.has_aborted(offset):
                 return ()
-            upper_bound = offset
-            for buffer in found.buffers:
-                for header in iterate_headers(buffer):
-                    upper_bound = header.next_offset
-            return self.log.aborted_transactions(offset, upper_bound)
+            return self.log.aborted_transactions(offset, found.next_offset)
 
     def offset_for_timestamp(
         self, timestamp_ms: int, *, upper_bound: int

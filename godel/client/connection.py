@@ -27,6 +27,7 @@ from godel.protocol.frame import (
 )
 from godel.protocol.message import Message
 from godel.protocol.messages.api_versions import ApiVersionsRequest, ApiVersionsResponse
+from godel.types import in_memory
 
 R = TypeVar("R", bound=Message)
 
@@ -173,7 +174,7 @@ class Connection:
             head.append(0)
         buffers = codec.encoder(type(request), version)(request, head)
         SIZE.pack_into(head, 0, sum(map(len, buffers)) - SIZE_BYTES)
-        return b"".join(buffers)
+        return b"".join(map(in_memory, buffers))
 
     async def _receive(self) -> bytes:
         """The next frame, without its size; its correlation id must be the last one sent."""

@@ -30,7 +30,6 @@ from godel.protocol.messages.fetch import (
     FetchResponse,
     PartitionData,
 )
-from godel.records.batch import iterate_headers
 from godel.records.partition_log import EMPTY_SLICE, LogSlice
 from godel.records.transactions import AbortedTransaction
 from godel.types import TopicId
@@ -145,7 +144,7 @@ class Fetch:
         """What there is to read, where the limits allow it; above what whole batches can fill."""
         return sum(
             max(wanted.max_bytes, found.size_bytes)
-            if next_offset(wanted.fetch_offset, found) < self._upper_bound(wanted)
+            if max(wanted.fetch_offset, found.next_offset) < self._upper_bound(wanted)
             else found.size_bytes
             for wanted, found in self._found
         )
@@ -314,7 +313,7 @@ class Fetch:
             last_stable_offset=partition.last_stable_offset,
             log_start_offset=log_start_offset,
             aborted_transactions=aborted,
-            records=outcome.found.buffers,
+            records=outcome.found.pieces,
         )
         if outcome.diverging is not None:
             data.diverging_epoch = outcome.diverging
@@ -326,14 +325,6 @@ def described(aborted: Sequence[AbortedTransaction]) -> list[messages.AbortedTra
         messages.AbortedTransaction(producer_id=one.producer_id, first_offset=one.first_offset)
         for one in aborted
     ]
-
-
-def next_offset(fetch_offset: int, found: LogSlice) -> int:
-    """The offset behind the batches that were found."""
-    for buffer in found.buffers:
-        for header in iterate_headers(buffer):
-            fetch_offset = header.next_offset
-    return fetch_offset
 
 
 def find_divergence(partition: Partition, wanted: FetchedPartition) -> EpochEndOffset | None:

@@ -18,7 +18,7 @@ from typing import Any, TypeAlias, TypeVar, cast
 from godel.protocol.decoding import DecodeCompiler
 from godel.protocol.encoding import EncodeCompiler
 from godel.protocol.message import Message
-from godel.types import Buffer
+from godel.types import Buffer, Piece, in_memory
 
 M = TypeVar("M", bound=Message)
 
@@ -28,7 +28,7 @@ Decoder: TypeAlias = Callable[[Buffer, int], M]
 PrefixDecoder: TypeAlias = Callable[[Buffer, int], tuple[M, int]]
 """(data, at) -> message and the position after it: for headers."""
 
-Encoder: TypeAlias = Callable[[M, bytearray], list[Buffer]]
+Encoder: TypeAlias = Callable[[M, bytearray], list[Piece]]
 """(message, out) -> buffers to write. Appends to `out`, which may hold a size and header already.
 
 The list starts with `out` itself, and is just `[out]` unless the message has records: those stand
@@ -50,10 +50,10 @@ def decode(cls: type[M], data: Buffer, version: int) -> M:
 
 def encode(message: Message, version: int) -> bytes:
     """The message in one piece."""
-    return b"".join(encode_buffers(message, version))
+    return b"".join(map(in_memory, encode_buffers(message, version)))
 
 
-def encode_buffers(message: Message, version: int) -> list[Buffer]:
+def encode_buffers(message: Message, version: int) -> list[Piece]:
     """The message in pieces: records are neither copied nor joined."""
     return encoder(type(message), version)(message, bytearray())
 

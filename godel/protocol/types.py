@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, TypeAlias
 
-from godel.types import ZERO_ID, Buffer
+from godel.types import ZERO_ID, Buffer, Piece
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,5 +54,5 @@ string: TypeAlias = Annotated[str, STRING]
 bytes_: TypeAlias = Annotated[bytes, BYTES]
 record_bytes: TypeAlias = Annotated[Buffer, RECORDS]
 """Record batches as received: decodes to a memoryview of the frame, nothing is copied."""
-record_buffers: TypeAlias = Annotated[Buffer | Sequence[Buffer], RECORDS]
+record_buffers: TypeAlias = Annotated[Buffer | Sequence[Piece], RECORDS]
 """Record batches to send: one buffer or several, written one after the other, never joined."""

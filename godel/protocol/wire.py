@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from godel.errors import DecodeError, EncodeError
-from godel.types import Buffer
+from godel.types import Buffer, Piece
 
 MAX_ELEMENTS: Final = 1_000_000
 """Array elements and tagged fields of one message, all its arrays and sections together."""
@@ -142,7 +142,7 @@ def write_tags(out: bytearray, values: Sequence[tuple[int, Buffer]]) -> None:
         out += value
 
 
-def measured(records: Buffer | Iterable[Buffer]) -> tuple[int, list[Buffer]]:
+def measured(records: Buffer | Iterable[Piece]) -> tuple[int, list[Piece]]:
     """Size in bytes of the records to send, and the buffers that hold them."""
     if isinstance(records, BUFFERS):
         return len(records), [records] if records else []

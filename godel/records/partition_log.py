@@ -17,7 +17,7 @@ from typing import NamedTuple, Protocol
 from godel.config.topic import TopicConfig
 from godel.records.batch import BatchHeader
 from godel.records.transactions import AbortedTransaction
-from godel.types import Buffer, TopicId, TopicPartition
+from godel.types import Buffer, Piece, TopicId, TopicPartition
 
 
 class TimestampOffset(NamedTuple):
@@ -31,11 +31,13 @@ class TimestampOffset(NamedTuple):
 class LogSlice(NamedTuple):
     """Whole record batches in offset order, ready for the wire. `size_bytes` 0: nothing there."""
 
-    buffers: Sequence[Buffer]
+    pieces: Sequence[Piece]
     size_bytes: int
+    next_offset: int
+    """Behind the last batch; where offsets are missing there, perhaps that of the next one."""
 
 
-EMPTY_SLICE = LogSlice((), 0)
+EMPTY_SLICE = LogSlice((), 0, -1)
 
 
 class EpochStart(NamedTuple):

@@ -30,6 +30,7 @@ from godel.records.batch import (
     NO_TIMESTAMP,
     BatchHeader,
     check_crc,
+    iterate_headers,
     parse_header,
     parse_records,
     records_block,
@@ -37,7 +38,7 @@ from godel.records.batch import (
 from godel.records.builder import seal_batch, write_crc
 from godel.records.compression import Compression, compress
 from godel.records.partition_log import LogSlice
-from godel.types import Buffer
+from godel.types import Buffer, in_memory
 
 UNLIMITED_MS = 2**63 - 1
 
@@ -287,12 +288,13 @@ def _stamp(
 
 
 def verified(found: LogSlice) -> LogSlice:
-    """What was read from a log, up to the first batch that is damaged (`log.read.verify`).
+    """What was found in a log, up to the first batch that is damaged (`log.read.verify`).
 
-    Raises `CorruptBatch` when that is the first one of all.
+    All of it is read for that. Raises `CorruptBatch` when that is the first one of all,
+    `StorageFailed`.
     """
     sound: list[Buffer] = []
-    for buffer in found.buffers:
+    for buffer in map(in_memory, found.pieces):
         sound_bytes, problem = _sound_bytes(memoryview(buffer))
         if problem is None:
             sound.append(buffer)
@@ -301,8 +303,9 @@ def verified(found: LogSlice) -> LogSlice:
             sound.append(memoryview(buffer)[:sound_bytes])
         if not sound:
             raise CorruptBatch(problem)
-        return LogSlice(sound, sum(map(len, sound)))
-    return found
+        *_, last = iterate_headers(sound[-1])
+        return LogSlice(sound, sum(map(len, sound)), last.next_offset)
+    return LogSlice(sound, found.size_bytes, found.next_offset)
 
 
 def _sound_bytes(batches: memoryview) -> tuple[int, str | None]:

@@ -14,21 +14,19 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import cast
 
 from godel.broker.context import Endpoint, RequestContext
 from godel.clock import Timer
-from godel.errors import CloseConnection
+from godel.errors import CloseConnection, StorageFailed
 from godel.protocol.api import Answer
 from godel.protocol.connection import FIRST_BYTES, FrameReader
 from godel.server.dispatch import Parked
+from godel.server.outgoing import COALESCED_BYTES, Outgoing
 from godel.server.reception import Reception
 from godel.server.throttle import Throttled
-from godel.types import Buffer
-
-COALESCED_BYTES = 64 * 1024
-"""Answers of one round are joined into one write up to this size; above, buffers go as they are."""
+from godel.types import Piece
 
 NOTHING_SEEN = 2**63
 """More than can be unsent: the next look at a stalled connection starts its time."""
@@ -54,6 +52,7 @@ class Connection(asyncio.BufferedProtocol):
         "_muted",
         "_muted_s",
         "_muted_since_s",
+        "_outgoing",
         "_reader",
         "_reading",
         "_reception",
@@ -62,7 +61,6 @@ class Connection(asyncio.BufferedProtocol):
         "_since_ms",
         "_transport",
         "_unsent_bytes",
-        "_writable",
         "client_host",
     )
 
@@ -72,7 +70,7 @@ class Connection(asyncio.BufferedProtocol):
         self._reader = FrameReader(
             reception.limits.max_request_bytes, reception.receive_buffer, reception.spare_buffers
         )
-        self._answers: deque[Parked | list[Buffer]] | None = None
+        self._answers: deque[Parked | list[Piece]] | None = None
         self._kept: deque[tuple[memoryview, float]] | None = None
         """Each with when it was read, less the time for which this had been muted by then."""
         self._kept_bytes = 0
@@ -83,7 +81,6 @@ class Connection(asyncio.BufferedProtocol):
         self._muted_s = 0.0
         """How long all earlier quotas together took no requests."""
         self._reading = True
-        self._writable = True
         self._serving = False
         self._lacks_memory = False
         self._reserved_bytes = 0
@@ -109,6 +106,7 @@ class Connection(asyncio.BufferedProtocol):
         )
         high = reception.limits.write_buffer_bytes
         self._transport.set_write_buffer_limits(high=high, low=high // 4)
+        self._outgoing = Outgoing(self._transport)
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002  # asyncio's signature
         return self._reader.get_buffer()
@@ -144,15 +142,25 @@ class Connection(asyncio.BufferedProtocol):
         return False
 
     def pause_writing(self) -> None:
-        self._writable = False
+        self._outgoing.is_full = True
         self._unsent_bytes = NOTHING_SEEN
-        self._reception.unsent.set(self, self._transport.get_write_buffer_size())
+        self._reception.unsent.set(self, self._outgoing.held_bytes)
 
     def resume_writing(self) -> None:
-        self._writable = True
+        outgoing = self._outgoing
+        outgoing.is_full = False
         self._reception.unsent.forget(self)
-        if not self._serving:
+        try:
+            outgoing.go_on()
+        except StorageFailed as failure:
+            self._cannot_read(failure)
+            return
+        if outgoing.is_full or self._serving:
+            return
+        if self._ending is None:
             self._continue()
+        else:
+            self._soon(self._continue)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # the peer is gone
         if self._ending == "refused":
@@ -163,6 +171,7 @@ class Connection(asyncio.BufferedProtocol):
             memory.forget(self)
         reserved_bytes, self._reserved_bytes = self._reserved_bytes, 0
         self._abandon_answers()
+        self._outgoing.forget()
         self._forget_kept()
         self._reader.close()
         if self._muted is not None:
@@ -177,7 +186,7 @@ class Connection(asyncio.BufferedProtocol):
         limits = self._reception.limits
         return (
             self._ending is None
-            and self._writable
+            and not self._outgoing.is_full
             and not self._blocked
             and self._muted is None
             and self._late_bytes < limits.write_buffer_bytes
@@ -188,7 +197,7 @@ class Connection(asyncio.BufferedProtocol):
         """Take requests until there is none left or the next one has to wait for its turn."""
         dispatch = self._reception.dispatcher.dispatch
         context = self._context
-        out: list[Buffer] = []
+        out: list[Piece] = []
         size = 0
         # Writing may call `resume_writing` before it returns; this loop sees to what follows.
         self._serving = True
@@ -211,7 +220,7 @@ class Connection(asyncio.BufferedProtocol):
                     if size >= COALESCED_BYTES:
                         self._write(out, size)
                         out, size = [], 0
-                        if not self._writable:
+                        if self._outgoing.is_full:
                             break
             self._write(out, size)
         except CloseConnection as refusal:
@@ -220,9 +229,9 @@ class Connection(asyncio.BufferedProtocol):
         finally:
             self._serving = False
 
-    def _serve_late(self, frame: memoryview, answers: deque[Parked | list[Buffer]]) -> bool:
+    def _serve_late(self, frame: memoryview, answers: deque[Parked | list[Piece]]) -> bool:
         """Take a request while answers before its own are still to come; whether to go on."""
-        late: list[Buffer] = []
+        late: list[Piece] = []
         answer = self._reception.dispatcher.dispatch(frame, self._context, late)
         if isinstance(answer, Parked):
             self._park(answer)
@@ -265,7 +274,7 @@ class Connection(asyncio.BufferedProtocol):
             return
         if not answers:  # it went out with an earlier one that was ready
             return
-        out: list[Buffer] = []
+        out: list[Piece] = []
         size = released_bytes = 0
         try:
             while answers:
@@ -378,25 +387,36 @@ class Connection(asyncio.BufferedProtocol):
 
     # Answers and the end
 
-    def _write(self, out: list[Buffer], size: int) -> None:
-        transport = self._transport
-        if not size or transport.is_closing():
+    def _write(self, out: list[Piece], size: int) -> None:
+        outgoing = self._outgoing
+        if not size or self._transport.is_closing():
             return
-        if not self._writable:
+        if outgoing.is_full:
             limit = self._reception.limits.max_write_buffer_bytes
-            if transport.get_write_buffer_size() + size > limit:
+            if outgoing.held_bytes + size > limit:
                 self.drop("slow_reader")
                 return
         self._reception.metrics.bytes_sent.value += size
-        if size <= COALESCED_BYTES:
-            transport.write(b"".join(out) if len(out) > 1 else out[0])
-        else:
-            # Python 3.12's selector loop forgets its limits in `writelines`; `write` looks at them.
-            last = out.pop()
-            transport.writelines(out)
-            transport.write(last)
-        if not self._writable:
-            self._reception.unsent.set(self, transport.get_write_buffer_size())
+        try:
+            outgoing.write(out, size)
+        except StorageFailed as failure:
+            self._cannot_read(failure)
+            return
+        if outgoing.is_full:
+            self._reception.unsent.set(self, outgoing.held_bytes)
+
+    def _cannot_read(self, failure: StorageFailed) -> None:
+        """The rest of an answer cannot be had. As in Kafka that ends the connection."""
+        self._reception.dispatcher.log.warning(
+            "answer_broken_off", client=self.client_host, detail=str(failure)
+        )
+        self._ending = self._ending or "read_failed"
+        self._soon(self._transport.abort)
+
+    @staticmethod
+    def _soon(action: Callable[[], object]) -> None:
+        """Not now: asyncio's selector loop has resumed us and goes on to close by itself."""
+        asyncio.get_running_loop().call_soon(action)
 
     def _abandon_answers(self) -> None:
         """Nobody waits for the answers any more."""
@@ -425,7 +445,8 @@ class Connection(asyncio.BufferedProtocol):
     def _close(self) -> None:
         """Close once all is sent; `check` sees to a peer that does not take it."""
         self._unsent_bytes = NOTHING_SEEN
-        self._transport.close()
+        if self._outgoing.is_sent:
+            self._transport.close()
 
     def finish(self) -> None:
         if self._ending is None:
@@ -442,8 +463,8 @@ class Connection(asyncio.BufferedProtocol):
 
     def check(self, now_ms: float) -> None:
         limits = self._reception.limits
-        if not self._writable or self._transport.is_closing():
-            unsent_bytes = self._transport.get_write_buffer_size()
+        if self._outgoing.is_full or self._transport.is_closing():
+            unsent_bytes = self._outgoing.unsent_bytes
             if unsent_bytes < self._unsent_bytes:
                 self._since_ms = now_ms
                 self._unsent_bytes = unsent_bytes

@@ -31,7 +31,7 @@ from godel.protocol.message import Message, fields_of
 from godel.security.quotas import Quotas
 from godel.server.slow_requests import SlowRequests
 from godel.server.throttle import Throttle, Throttled, Usage
-from godel.types import Buffer
+from godel.types import Piece
 
 _HEAD = framing.REQUEST_HEAD
 _HEAD_BYTES = _HEAD.size
@@ -152,7 +152,7 @@ class Dispatcher:
         self._routes: dict[int, Route] = {}
 
     def dispatch(
-        self, frame: memoryview, context: RequestContext, out: list[Buffer]
+        self, frame: memoryview, context: RequestContext, out: list[Piece]
     ) -> int | Parked | Throttled:
         """Take one request; append its answer to `out` and tell its size, or tell who waits.
 
@@ -215,7 +215,7 @@ class Dispatcher:
         context: RequestContext,
         request: Message,
         frame_bytes: int,
-        out: list[Buffer],
+        out: list[Piece],
     ) -> int | Parked | Throttled:
         """Handle a request whose use is counted."""
         usage = self._throttle.begin(context, request, frame_bytes)
@@ -257,7 +257,7 @@ class Dispatcher:
                 local_s=local_s,
             )
 
-    def finish(self, parked: Parked, out: list[Buffer]) -> int | Throttled:
+    def finish(self, parked: Parked, out: list[Piece]) -> int | Throttled:
         """Append the answer of a request whose future is done. Raises `CloseConnection`."""
         ready_s = self._now_s()
         try:
@@ -284,7 +284,7 @@ class Dispatcher:
                 remote_s=remote_s,
             )
 
-    def _finish(self, parked: Parked, out: list[Buffer]) -> int | Throttled:
+    def _finish(self, parked: Parked, out: list[Piece]) -> int | Throttled:
         route, correlation_id, usage = parked.route, parked.correlation_id, parked.usage
         try:
             answer = parked.future.result()
@@ -317,7 +317,7 @@ class Dispatcher:
         request: Message,
         answer: Answer,
         usage: Usage,
-        out: list[Buffer],
+        out: list[Piece],
     ) -> int | Throttled:
         """Count what the request used, and answer it with the time that the client has to wait."""
         answer_bytes = 0
@@ -329,7 +329,7 @@ class Dispatcher:
         size = self._answer(route, correlation_id, answer, out)
         return Throttled(size, delay_ms) if delay_ms else size
 
-    def _answer(self, route: Route, correlation_id: int, answer: Answer, out: list[Buffer]) -> int:
+    def _answer(self, route: Route, correlation_id: int, answer: Answer, out: list[Piece]) -> int:
         if answer is None:
             return 0
         if isinstance(answer, bytes):
@@ -341,7 +341,7 @@ class Dispatcher:
         return self._send(head, route.encode(answer, head), correlation_id, out)
 
     def _send(
-        self, head: bytearray, buffers: list[Buffer], correlation_id: int, out: list[Buffer]
+        self, head: bytearray, buffers: list[Piece], correlation_id: int, out: list[Piece]
     ) -> int:
         """Complete the head, which begins the buffers, and hand them on."""
         size = len(head) if len(buffers) == 1 else sum(map(len, buffers))
@@ -367,7 +367,7 @@ class Dispatcher:
         return route
 
     def _refuse_version(
-        self, selector: int, correlation_id: int, context: RequestContext, out: list[Buffer]
+        self, selector: int, correlation_id: int, context: RequestContext, out: list[Piece]
     ) -> int:
         api = self._apis[framing.selected(selector)[0]]
         assert api.unsupported is not None
@@ -392,7 +392,7 @@ class Dispatcher:
         correlation_id: int,
         request: Message,
         error: Exception,
-        out: list[Buffer],
+        out: list[Piece],
     ) -> int:
         """Answer a request that an exception ended, or close where no answer can carry it."""
         api = route.api

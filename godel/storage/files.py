@@ -18,7 +18,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
-from godel.types import Buffer
+from godel.storage.unread import UnreadRange
+from godel.types import Buffer, Piece, Unread
 
 DEFAULT_MAX_OPEN = 4096
 FEWEST_OPEN = 16
@@ -40,6 +41,10 @@ class File(Protocol):
 
     def pread(self, position: int, size_bytes: int) -> bytes:
         """The bytes at `position`; fewer only at the end of the file."""
+        ...
+
+    def unread(self, position: int, size_bytes: int) -> Piece:
+        """Many bytes, all of which the file has, for somebody who takes them one after another."""
         ...
 
     def sync(self) -> None:
@@ -236,6 +241,9 @@ class RealFile:
         if len(data) == size_bytes or not data:
             return data
         return self._pread_rest(descriptor, position, size_bytes, data)
+
+    def unread(self, position: int, size_bytes: int) -> Unread:
+        return UnreadRange(self, position, size_bytes)
 
     @staticmethod
     def _pread_rest(descriptor: int, position: int, size_bytes: int, data: bytes) -> bytes:

@@ -36,6 +36,7 @@ from godel.storage.segment import Segment, create_segment
 from godel.storage.segments import Segments
 from godel.storage.sidecar_files import REPLAYED_BYTES, SidecarFiles
 from godel.storage.transaction_index import TransactionIndex
+from godel.storage.unread import telling
 from godel.types import Buffer, TopicId
 
 _pack_prefix = struct.Struct(">qii").pack
@@ -297,13 +298,13 @@ class Log:
         if self._is_closed:
             raise StorageFailed(f"{self.folder}: the log is closed")
         try:
-            data = self._segments.read(
+            found = self._segments.read(
                 offset, max_bytes, upper_bound=upper_bound, at_least_one=at_least_one
             )
         except OSError as failure:
             self.durability.tell(failure)
             raise StorageFailed(f"{self.folder}: read failed: {failure}") from failure
-        return LogSlice((data,), len(data)) if data else EMPTY_SLICE
+        return EMPTY_SLICE if found is None else telling(found, self.durability.tell)
 
     @contextmanager
     def _reading(self) -> Iterator[None]:

@@ -53,6 +53,9 @@ class MemoryFile:
         with memoryview(node.data) as view:
             return bytes(view[position : position + size_bytes])
 
+    def unread(self, position: int, size_bytes: int) -> bytes:
+        return self.pread(position, size_bytes)
+
     def sync(self) -> None:
         if self._node is None:
             self._open(create=True)

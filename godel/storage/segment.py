@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from godel.clock import Clock
 from godel.errors import CorruptBatch
 from godel.records.batch import HEADER_SIZE, LENGTH_PREFIX_SIZE, MAGIC
+from godel.records.partition_log import EMPTY_SLICE, LogSlice
 from godel.records.transactions import AbortedTransaction
 from godel.storage import layout
 from godel.storage.batch_walk import HEAD, WalkedBatch, corrupt, walk
@@ -25,6 +26,8 @@ from godel.storage.transaction_index import TransactionIndex
 from godel.types import Buffer
 
 MAX_BOUNDARIES = 64
+UNREAD_FROM_BYTES = 1024 * 1024
+"""What is longer than this, which is what clients ask for by default, is read when it is sent."""
 
 _LENGTH = struct.Struct(">i")
 _OFFSET = struct.Struct(">q")
@@ -190,7 +193,7 @@ class Segment:
 
     def read(
         self, offset: int, max_bytes: int, *, upper_bound: int, at_least_one: bool
-    ) -> Buffer | None:
+    ) -> LogSlice | None:
         """Whole batches from the first that ends at `offset` or later.
 
         Empty: the first one is larger than `max_bytes`. None: there is none in this segment.
@@ -201,35 +204,51 @@ class Segment:
             return None
         wanted = min(limit - start, max(max_bytes, HEADER_SIZE if at_least_one else 0))
         if wanted < HEADER_SIZE:
-            return b""
-        data = self.file.pread(start, wanted)
-        if len(data) < wanted:
-            raise self.corrupt(start, f"the file ends {wanted - len(data)} bytes too early")
-        first_bytes = self._check_first(data, start, offset)
+            return EMPTY_SLICE
+        is_long = wanted > UNREAD_FROM_BYTES
+        data = self._pread(start, HEADER_SIZE if is_long else wanted)
+        first_bytes, next_offset = self._check_first(data, start, offset)
         if first_bytes > wanted:
             if not at_least_one:
-                return b""
+                return EMPTY_SLICE
             if start + first_bytes > limit:
                 raise self.corrupt(start, f"a batch of {first_bytes} bytes crosses a boundary")
-            data = self.file.pread(start, first_bytes)
-        elif start + wanted < limit:
-            return memoryview(data)[: self._last_boundary(data, start, first_bytes)]
+            return LogSlice((self._pread(start, first_bytes),), first_bytes, next_offset)
+        if start + wanted == limit:
+            size, next_offset = wanted, min(upper_bound, self.next_offset)
+        elif is_long:
+            size, next_offset = self._walk_to_boundary(start, first_bytes, wanted, limit)
         else:
-            self.remember(min(upper_bound, self.next_offset), limit)
+            size, next_offset = self._last_boundary(data, start, first_bytes)
+        self.remember(next_offset, start + size)
+        if is_long and size > UNREAD_FROM_BYTES:
+            self._pread(start + size - 1, 1)  # the file has all of it
+            return LogSlice((self.file.unread(start, size),), size, next_offset)
+        if is_long:
+            data = self._pread(start, size)
+        whole = data if len(data) == size else memoryview(data)[:size]
+        return LogSlice((whole,), size, next_offset)
+
+    def _pread(self, position: int, size_bytes: int) -> bytes:
+        data = self.file.pread(position, size_bytes)
+        if len(data) < size_bytes:
+            raise self.corrupt(position, f"the file ends {size_bytes - len(data)} bytes too early")
         return data
 
-    def _check_first(self, data: bytes, start: int, offset: int) -> int:
-        """The size of the first batch, which must be the one that was asked for."""
-        _, length, magic, _, _ = header = HEAD.unpack_from(data, 0)
+    def _check_first(self, data: bytes, start: int, offset: int) -> tuple[int, int]:
+        """The size of the first batch, which must be the one asked for, and the offset behind."""
+        base_offset, length, magic, last_delta, _ = HEAD.unpack_from(data, 0)
         if magic != MAGIC or length + LENGTH_PREFIX_SIZE < HEADER_SIZE:
             raise self.corrupt(start, f"magic {magic}, length {length}")
-        if header[0] + header[3] < offset:
+        if base_offset + last_delta < offset:
             raise self.corrupt(start, f"the batch ends before offset {offset}")
-        size_bytes: int = length + LENGTH_PREFIX_SIZE
-        return size_bytes
+        return length + LENGTH_PREFIX_SIZE, base_offset + last_delta + 1
 
-    def _last_boundary(self, data: bytes, start: int, first_bytes: int) -> int:
-        """How much of `data` is whole batches. The index gives the last few of them to walk."""
+    def _last_boundary(self, data: bytes, start: int, first_bytes: int) -> tuple[int, int]:
+        """How much of `data` is whole batches, and the offset behind them.
+
+        The index gives the last few of them to walk.
+        """
         length = len(data)
         at = max(self.offset_index.position_below(start + length) - start, first_bytes)
         before = 0 if at == first_bytes else None
@@ -242,10 +261,24 @@ class Segment:
             before, at = at, at + size_bytes
         if before is not None:
             base_offset, _, _, last_delta, _ = HEAD.unpack_from(data, before)
-            self.remember(base_offset + last_delta + 1, start + at)
-        elif at + _OFFSET.size <= length:
-            self.remember(_OFFSET.unpack_from(data, at)[0], start + at)
-        return at
+            return at, base_offset + last_delta + 1
+        return at, _OFFSET.unpack(self._pread(start + at, _OFFSET.size))[0]
+
+    def _walk_to_boundary(
+        self, start: int, first_bytes: int, wanted: int, limit: int
+    ) -> tuple[int, int]:
+        """As `_last_boundary`, of `wanted` bytes that have not been read; they end in a batch."""
+        end = start + wanted
+        at = max(self.offset_index.position_below(end), start + first_bytes)
+        next_offset = None
+        for batch in self.walk(at, limit):
+            if batch.position + batch.size_bytes > end:
+                if next_offset is None:
+                    next_offset = batch.base_offset
+                break
+            at, next_offset = batch.position + batch.size_bytes, batch.last_offset + 1
+        assert next_offset is not None, "the limit lies behind the end"
+        return at - start, next_offset
 
     def corrupt(self, position: int, what: str) -> CorruptBatch:
         return corrupt(self.file, position, what)

@@ -11,8 +11,8 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import islice
 
+from godel.records.partition_log import LogSlice
 from godel.storage.segment import Segment
-from godel.types import Buffer
 
 MAX_CLOSED_INDEXES = 4
 """So many closed segments of a log keep their indexes in memory."""
@@ -81,7 +81,7 @@ class Segments:
 
     def read(
         self, offset: int, max_bytes: int, *, upper_bound: int, at_least_one: bool
-    ) -> Buffer | None:
+    ) -> LogSlice | None:
         """Whole batches of one segment, the first that has any there; None: there are none.
 
         Raises OSError, `CorruptBatch`.

@@ -178,7 +178,7 @@ async def test_reading_ends_at_the_high_watermark() -> None:
 
     def read(offset: int) -> int:
         found = partition.read(offset, 1 << 20, committed_only=False, at_least_one=True)
-        return sum(parse_header(buffer).records_count for buffer in found.buffers)
+        return sum(parse_header(buffer).records_count for buffer in found.pieces)
 
     assert [read(offset) for offset in (0, 1, 2)] == [1, 0, 0]
     for offset in (-1, 3):
@@ -231,4 +231,4 @@ async def test_produced_batches_follow_the_topics_codec() -> None:
     fixture.append("a")
     fixture.sync()
     found = fixture.partition.read(0, 1 << 20, committed_only=False, at_least_one=True)
-    assert parse_header(found.buffers[0]).compression is Compression.ZSTD
+    assert parse_header(found.pieces[0]).compression is Compression.ZSTD

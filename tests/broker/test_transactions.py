@@ -47,7 +47,7 @@ def values(fixture: Fixture, *, committed_only: bool) -> list[str]:
         partition.log_start_offset, 1 << 20, committed_only=committed_only, at_least_one=True
     )
     aborted = [one[:2] for one in partition.aborted_transactions(partition.log_start_offset, found)]
-    records = committed(found.buffers, aborted) if committed_only else uncommitted(found.buffers)
+    records = committed(found.pieces, aborted) if committed_only else uncommitted(found.pieces)
     return [(record.value or b"").decode() for record in records]
 
 
@@ -385,15 +385,15 @@ class TransactionsAgainstModel(RuleBasedStateMachine):
             )
             aborted = partition.aborted_transactions(offset, found) if committed_only else ()
             records = (
-                committed(found.buffers, [one[:2] for one in aborted], start=offset)
+                committed(found.pieces, [one[:2] for one in aborted], start=offset)
                 if committed_only
-                else uncommitted(found.buffers, start=offset)
+                else uncommitted(found.pieces, start=offset)
             )
             seen += [
                 (one.offset, (one.key or b"").decode(), (one.value or b"").decode())
                 for one in records
             ]
-            (buffer,) = found.buffers
+            (buffer,) = found.pieces
             offset = [header.next_offset for header in iterate_headers(buffer)][-1]
         assert seen == expected
 

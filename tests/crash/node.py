@@ -25,6 +25,7 @@ from godel.records.batch import iterate_headers
 from godel.server.node import Node, Surroundings, running_node
 from godel.storage.data_directories import DataDirectories
 from godel.storage.faulty_files import FaultyFiles
+from godel.types import in_memory
 from tests.crash.client import Client, is_ours
 from tests.crash.promises import Stored, stored_in
 
@@ -153,6 +154,6 @@ def _pieces(partition: Partition) -> Iterator[memoryview]:
         found = partition.read(offset, READ_BYTES, committed_only=False, at_least_one=True)
         if not found.size_bytes:
             return
-        piece = memoryview(b"".join(found.buffers))
+        piece = memoryview(b"".join(map(in_memory, found.pieces)))
         yield piece
         offset = [header.next_offset for header in iterate_headers(piece)][-1]

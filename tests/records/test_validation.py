@@ -386,13 +386,14 @@ def test_what_a_log_gives_is_sound_up_to_the_first_damage() -> None:
     one, two = (build_batch([(b"k", value)], timestamp_ms=NOW_MS) for value in (b"1", b"2"))
     damaged = bytearray(two)
     damaged[-1] ^= 1
-    whole = LogSlice([one + two], len(one + two))
-    assert verified(whole) is whole
-    assert verified(LogSlice([one + bytes(damaged) + two], 0)) == LogSlice([one], len(one))
-    assert verified(LogSlice([one, damaged, two], 0)) == LogSlice([one], len(one))
-    assert verified(LogSlice([one + bytes(9)], 0)) == LogSlice([one], len(one))
+    whole = LogSlice([one + two], len(one + two), 7)
+    assert verified(whole) == whole
+    first = LogSlice([one], len(one), 1)
+    assert verified(LogSlice([one + bytes(damaged) + two], 0, 7)) == first
+    assert verified(LogSlice([one, damaged, two], 0, 7)) == first
+    assert verified(LogSlice([one + bytes(9)], 0, 7)) == first
     with pytest.raises(CorruptBatch, match="CRC of the batch at offset 0"):
-        verified(LogSlice([damaged, two], 0))
+        verified(LogSlice([damaged, two], 0, 7))
 
 
 # -- anything at all -------------------------------------------------------------------------------

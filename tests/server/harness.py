@@ -19,6 +19,7 @@ from godel.protocol import codec
 from godel.protocol import frame as framing
 from godel.protocol.api import Api
 from godel.protocol.message import Message
+from godel.protocol.messages.fetch import FetchRequest, FetchResponse
 from godel.protocol.messages.heartbeat import HeartbeatRequest, HeartbeatResponse
 from godel.protocol.messages.join_group import JoinGroupRequest, JoinGroupResponse
 from godel.protocol.messages.produce import (
@@ -103,6 +104,7 @@ class Server:
         self.contexts: list[tuple[str, str | None, Endpoint]] = []
         self.waits_cancelled = 0
         self.produced = ProduceResponse()
+        self.fetched = FetchResponse()
         log = structlog.wrap_logger(None, processors=[self.logged])
         image = SimpleNamespace(cluster_id="the-cluster")
         broker = SimpleNamespace(node_id=1, metadata=SimpleNamespace(image=image))
@@ -128,6 +130,14 @@ class Server:
                 response=ProduceResponse,
                 handle=self.produce,
                 pipelined=True,
+            ),
+            Api(
+                key=1,
+                name="Fetch",
+                versions=(4, 18),
+                request=FetchRequest,
+                response=FetchResponse,
+                handle=lambda _context, _request: self.fetched,
             ),
             Api(
                 key=11,

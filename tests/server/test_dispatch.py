@@ -170,6 +170,7 @@ async def test_api_versions_is_answered_with_the_old_header(serve: Serve, versio
     assert answer.error_code == 0
     assert [(api.api_key, api.min_version, api.max_version) for api in answer.api_keys] == [
         (0, 0, 11),
+        (1, 4, 18),
         (11, 0, 9),
         (12, 0, 4),
         (14, 0, 5),

@@ -13,6 +13,7 @@ from godel.storage.flusher import Flusher
 from godel.storage.log import Log
 from godel.storage.log_config import LogConfig
 from godel.storage.memory_files import MemoryFiles
+from godel.types import in_memory
 
 SMALL_SEGMENTS = LogConfig(
     segment_bytes=1500, index_interval_bytes=200, retention_ms=-1, file_delete_delay_ms=1000
@@ -84,8 +85,8 @@ def read_records(
     while offset < bound:
         found = log.read(offset, max_bytes, upper_bound=bound, at_least_one=True)
         assert found is not None
-        assert found.size_bytes == sum(len(buffer) for buffer in found.buffers)
-        data = memoryview(b"".join(found.buffers))
+        assert found.size_bytes == sum(len(buffer) for buffer in found.pieces)
+        data = memoryview(b"".join(map(in_memory, found.pieces)))
         assert data, f"nothing at {offset} below {bound}"
         for header in iterate_headers(data):
             batch, data = data[: header.size_bytes], data[header.size_bytes :]

@@ -44,8 +44,8 @@ def seen(log: Log) -> set[tuple[int, str]]:
     while offset < END:
         found = log.read(offset, 1 << 20, upper_bound=END, at_least_one=True)
         assert found is not None
-        records += committed(found.buffers, aborted, start=offset)
-        offset = [one.next_offset for data in found.buffers for one in iterate_headers(data)][-1]
+        records += committed(found.pieces, aborted, start=offset)
+        offset = [one.next_offset for data in found.pieces for one in iterate_headers(data)][-1]
     return {(one.offset, (one.key or b"").decode()) for one in records}
 
 

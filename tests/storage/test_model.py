@@ -81,7 +81,7 @@ class LogMachine(RuleBasedStateMachine):
         bound = data.draw(st.sampled_from(bounds))
         found = self.log.read(offset, max_bytes, upper_bound=bound, at_least_one=at_least_one)
         assert found is not None
-        raw = b"".join(found.buffers)
+        raw = b"".join(found.pieces)
         assert len(raw) == found.size_bytes
         headers = list(iterate_headers(memoryview(raw)))
         if offset >= bound or not headers:

@@ -33,7 +33,7 @@ def test_reads_end_at_batches_whatever_the_limit() -> None:
     for max_bytes in range(1, segment.size_bytes + 50, 13):
         data = segment.read(0, max_bytes, upper_bound=60, at_least_one=False)
         assert data is not None
-        assert len(data) == max((end for end in ends if end <= max_bytes), default=0)
+        assert data.size_bytes == max((end for end in ends if end <= max_bytes), default=0)
 
 
 def test_walking_reads_batches_larger_than_a_chunk() -> None:

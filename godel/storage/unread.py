@@ -1,0 +1,67 @@
+"""What of a file an answer carries, read only when there is room to send it.
+
+A long answer that is read piece by piece as its reader takes it is in the processor's cache when it
+is sent, holds no memory meanwhile, and lets other clients have their turn while the disk is slow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from godel.errors import StorageFailed
+from godel.records.partition_log import LogSlice
+from godel.types import Buffer, Unread
+
+if TYPE_CHECKING:
+    from godel.storage.files import File
+
+
+class UnreadRange(Unread):
+    """A range of a file, whose descriptor it keeps until the end: the file may be removed."""
+
+    __slots__ = ("_end", "_file", "_position", "on_failure")
+
+    def __init__(self, file: File, position: int, size_bytes: int) -> None:
+        file.pin()
+        self._file: File | None = file
+        self._position = position
+        self._end = position + size_bytes
+        self.on_failure: Callable[[OSError], object] | None = None
+        """Hears what the disk refused."""
+
+    def __len__(self) -> int:
+        return self._end - self._position
+
+    def read(self, most_bytes: int) -> Buffer:
+        wanted = min(most_bytes, len(self))
+        if self._file is None or not wanted:
+            return b""
+        try:
+            data = self._file.pread(self._position, wanted)
+        except OSError as failure:
+            if self.on_failure is not None:
+                self.on_failure(failure)
+            raise StorageFailed(f"{self._file.path}: read failed: {failure}") from failure
+        if len(data) < wanted:
+            raise StorageFailed(f"{self._file.path}: ends before {self._end}")
+        self._position += wanted
+        if self._position == self._end:
+            self.close()
+        return data
+
+    def close(self) -> None:
+        file, self._file = self._file, None
+        if file is not None:
+            file.unpin()
+
+    def __del__(self) -> None:
+        self.close()
+
+
+def telling(found: LogSlice, on_failure: Callable[[OSError], object]) -> LogSlice:
+    """The same, whose later reading tells of what the disk refuses."""
+    for piece in found.pieces:
+        if isinstance(piece, UnreadRange):
+            piece.on_failure = on_failure
+    return found
