@@ -12,9 +12,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, ClassVar, Self, TypeAlias, assert_never, cast
+from typing import Any, ClassVar, NamedTuple, Self, TypeAlias, assert_never, cast
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -49,8 +48,7 @@ INTEGER_LIMITS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(NamedTuple):
     """One declared setting. `attribute` is the name with dots as underscores."""
 
     name: str

@@ -7,7 +7,6 @@ its source. All mistakes are collected, so that one start shows them all.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 from godel.config.broker import BrokerConfig
@@ -68,8 +67,7 @@ class ListedSetting(NamedTuple):
     doc: str
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(NamedTuple):
     """A usable configuration, the source of each value that was given, and what was ignored."""
 
     config: BrokerConfig

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class GroupSettings:
+class GroupSettings(NamedTuple):
     """Kafka's defaults. Replaced as a whole when a dynamic setting changes."""
 
     group_min_session_timeout_ms: int = 6_000

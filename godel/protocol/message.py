@@ -21,7 +21,7 @@ import types
 import typing
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final, TypeAlias
+from typing import Any, ClassVar, Final, NamedTuple, TypeAlias
 
 from godel.protocol.types import BOOL, Primitive
 
@@ -163,8 +163,7 @@ class Array:
 FieldType: TypeAlias = Primitive | Array | type[Message]
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(NamedTuple):
     """A declaration together with its resolved type."""
 
     name: str

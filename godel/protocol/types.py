@@ -11,14 +11,12 @@ Nullable is `| None`. An array is `list[...]`. A struct is its `Message` class.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Annotated, TypeAlias
+from typing import Annotated, NamedTuple, TypeAlias
 
 from godel.types import ZERO_ID, Buffer, Piece
 
 
-@dataclass(frozen=True, slots=True)
-class Primitive:
+class Primitive(NamedTuple):
     """A wire type without parts. `format` is its `struct` code; variable-length types have none."""
 
     name: str
