@@ -15,6 +15,7 @@ from godel.broker.broker import Broker
 from godel.broker.partition import Partition
 from godel.errors import ApiError, CorruptBatch, StorageFailed
 from godel.records.partition_log import CleanerLimits
+from godel.types import TopicPartition
 
 
 async def run_maintenance(broker: Broker) -> None:
@@ -75,26 +76,33 @@ def _reporting(broker: Broker, partition: Partition, event: str) -> Iterator[Non
 async def _compaction_rounds(broker: Broker) -> None:
     while True:
         await broker.clock.sleep(max(broker.config.log_cleaner_backoff_ms, 1))
-        while await compact_dirtiest(broker):
+        put_off: set[TopicPartition] = set()
+        while await compact_dirtiest(broker, put_off):
             await anyio.lowlevel.checkpoint()
 
 
-async def compact_dirtiest(broker: Broker) -> bool:
-    """Compact the log with the largest dirty share; False: there is none, or it did not work."""
+async def compact_dirtiest(broker: Broker, put_off: set[TopicPartition]) -> bool:
+    """Compact the log with the largest dirty share; False: there is none.
+
+    One that could not be compacted goes to those `put_off`: others, perhaps on a disk with more
+    space, have their turn.
+    """
     config = broker.config
     if not config.log_cleaner_enable or config.log_cleaner_threads == 0:
         return False
     dirtiest, most = None, 0.0
     for partition in tuple(broker.partitions()):
-        if partition.config.is_compacted and not partition.is_closed:
+        if partition.id not in put_off and partition.config.is_compacted:
             found = None
             with _reporting(broker, partition, "compaction_failed"):
                 found = partition.dirtiness()
             if found is not None and found > most:
                 dirtiest, most = partition, found
             await anyio.lowlevel.checkpoint()
-    if dirtiest is None or dirtiest.is_closed:
+    if dirtiest is None:
         return False
+    if dirtiest.is_closed:
+        return True
     limits = CleanerLimits(
         config.log_cleaner_dedupe_buffer_size, config.log_cleaner_io_max_bytes_per_second
     )
@@ -103,7 +111,9 @@ async def compact_dirtiest(broker: Broker) -> bool:
         is_done = await dirtiest.compact(limits)
     outcome = {True: "done", False: "abandoned", None: "failed"}[is_done]
     broker.metrics.compactions.of(outcome).add()
-    return is_done is True
+    if is_done is not True:
+        put_off.add(dirtiest.id)
+    return True
 
 
 async def _checkpoint_rounds(broker: Broker) -> None:

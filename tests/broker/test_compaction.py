@@ -37,10 +37,12 @@ def broker_with(
     return Broker(OFTEN | dict(settings or {}), clock=ManualClock(), files=disk or FaultyFiles())
 
 
-def put(client: Client, key: str, value: str | None, minute: int, **options: int) -> int:
+def put(
+    client: Client, key: str, value: str | None, minute: int, topic: str = "t", **options: int
+) -> int:
     record = NewRecord(key.encode(), None if value is None else value.encode())
     sent = batch(record, timestamp_ms=NOW_MS + minute * MINUTE_MS, **options)
-    answer = client.produce("t", sent)
+    answer = client.produce(topic, sent)
     assert answer.error_code == 0, answer
     return answer.base_offset
 
@@ -187,6 +189,26 @@ def test_a_compaction_for_which_there_is_no_space_waits_for_it() -> None:
         disk.faults = None
         passed(broker, 2)
         assert len(rows(client)) == 2
+
+
+def test_a_compaction_for_which_there_is_no_space_keeps_no_other_log_waiting() -> None:
+    disk = FaultyFiles()
+    broker = broker_with(disk)
+    with broker, Client(broker) as client:
+        for topic in ("full", "t"):
+            client.create(topic, configs=COMPACTED)
+        disk.fail(
+            lambda operation: "/full-0/" in operation.path and operation.path.endswith(".cleaned"),
+            error=errno.ENOSPC,
+        )
+        for minute in range(5):
+            for topic in ("full", "full", "t"):  # so that it is the dirtier one
+                put(client, "k", str(minute), minute, topic)
+            passed(broker, 1)
+        passed(broker, 2)
+        assert len(rows(client)) == 2
+        tried = broker.run(lambda node: node.broker.metrics.compactions.of("failed").value)
+        assert 0 < tried < 10, "once in each round"
 
 
 def test_the_cleaner_can_be_switched_off() -> None:

@@ -144,7 +144,7 @@ class NodeClient(Client):
         await maintain_partitions(self.broker)
 
     async def compact(self) -> None:
-        await compact_dirtiest(self.broker)
+        await compact_dirtiest(self.broker, set())
 
 
 def _pieces(partition: Partition) -> Iterator[memoryview]:
