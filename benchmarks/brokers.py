@@ -132,6 +132,14 @@ def answers(port: int) -> bool:
         return False
 
 
+def cpu_s(pid: int) -> float:
+    """The CPU seconds of a process, where /proc tells ticks of 10 ms.
+
+    How Linux numbers the clock: `clock_getcpuclockid` of glibc, which Python does not have.
+    """
+    return time.clock_gettime(~pid << 3 | 2)
+
+
 class RunningBroker:
     """A broker process that answers.
 
@@ -179,8 +187,7 @@ class RunningBroker:
         return [parent, *parent.children(recursive=True)]
 
     def cpu_s(self) -> float:
-        times = [process.cpu_times() for process in self.processes()]
-        return sum(entry.user + entry.system for entry in times)
+        return sum(cpu_s(process.pid) for process in self.processes())
 
     def memory_mib(self) -> float:
         return sum(p.memory_full_info().pss for p in self.processes()) / 2**20

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import statistics
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from brokers import RunningBroker
@@ -70,6 +71,29 @@ class Measurement:
         messages = sum(report["messages"] for report in reports)
         per_s = messages / max(report["seconds"] for report in reports)
         self.note_rate(name, messages, per_s, cpu_s)
+        if record_bytes is not None:
+            self.figures[f"{name}, MB/s"] = per_s * record_bytes / MILLION
+
+    def reads(
+        self,
+        name: str,
+        topic: str,
+        count: int,
+        *options: str,
+        times: int = 5,
+        before_each: Callable[[], object] = lambda: None,
+        record_bytes: int | None = None,
+    ) -> None:
+        """Note the median rate and the CPU of reading a topic so often: once is over too soon."""
+        reports = []
+        cpu_s = 0.0
+        for _ in range(times):
+            before_each()
+            report, taken_s = self.load("consume", topic, count, *options)
+            reports.append(report)
+            cpu_s += taken_s
+        per_s = statistics.median(report["per_s"] for report in reports)
+        self.note_rate(name, sum(report["messages"] for report in reports), per_s, cpu_s)
         if record_bytes is not None:
             self.figures[f"{name}, MB/s"] = per_s * record_bytes / MILLION
 

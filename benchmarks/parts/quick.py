@@ -55,9 +55,9 @@ def throughput(bench: Measurement) -> None:
     bench.rate("produce 1 KiB, 4 partitions", "produce", ["four"], count, "-P", "4")
     bench.rate("produce 1 KiB, idempotent", "produce", ["sequenced"], count, "-I")
     bench.rate("produce 100 B", "produce", ["small"], more, "-s", "100")
-    bench.rate("consume 1 KiB, 1 partition", "consume", ["one"], count)
-    bench.rate("consume 1 KiB, 4 partitions", "consume", ["four"], count, "-P", "4")
-    bench.rate("consume 100 B", "consume", ["small"], more)
+    bench.reads("consume 1 KiB, 1 partition", "one", count)
+    bench.reads("consume 1 KiB, 4 partitions", "four", count, "-P", "4")
+    bench.reads("consume 100 B", "small", more)
 
 
 def latency(bench: Measurement) -> None:
