@@ -1,5 +1,9 @@
 """Runs compactions, one at a time: the slow parts in a worker thread, the swaps on the loop.
 
+The worker thread contends with the loop for the interpreter and the CPU more than for the disk. So
+it works in short steps, rests as long as it works, and lets acknowledgements that wait for a sync
+go first.
+
 A log that cannot be compacted is left as it is and out of later rounds (Kafka: "uncleanable"); it
 goes on being written and read. Files in memory are worked on on the spot, in turns. Besides the
 flusher's, the only asyncio of `storage/`. Source: Kafka's `LogCleaner`.
@@ -19,6 +23,7 @@ from godel.records.partition_log import CleanerLimits, ProducerEntry
 from godel.storage import compaction, layout
 from godel.storage.compaction import CompactionFacts, Dirt, Round, Source
 from godel.storage.files import Files
+from godel.storage.flusher import Flusher
 from godel.storage.log import Log
 from godel.storage.segment import Segment
 from godel.storage.segment_copy import fill_keys, remove_copy, segment_path, write_copy
@@ -29,6 +34,13 @@ Result = TypeVar("Result")
 REST = 1.0
 """A compaction rests so many times as long as a step took until the loop heard of it: half the time
 it leaves the interpreter alone, more where the loop has much to do."""
+
+PATIENCE = 4.0
+"""A compaction waits at most so many times as long for a round of the flusher to end, which counts
+as rest: however busy or slow the disk, it works a fifth of the time."""
+
+LATE_MS = 2.0
+"""So late a timer may ring; what a rest was longer than it should be, the next one is shorter."""
 
 
 class Abandoned(Exception):
@@ -97,8 +109,9 @@ class _Pace:
 class Cleaner:
     """One per log store. `compact` runs on the event loop, once at a time."""
 
-    def __init__(self, files: Files, clock: Clock) -> None:
+    def __init__(self, files: Files, clock: Clock, flusher: Flusher) -> None:
         self._files = files
+        self._flusher = flusher
         self._worker_files = files if files.is_inline else files.another()
         self._clock = clock
         self._executor: ThreadPoolExecutor | None = None
@@ -222,7 +235,7 @@ class Cleaner:
         self, steps: Iterator[int], pace: _Pace, log: Log, needed: Sequence[Segment]
     ) -> None:
         """Go through the steps in the worker thread, no faster than allowed, with rests between."""
-        rest_ms = 0.0
+        owed_ms = 0.0
         while True:
             began_ms = self._clock.monotonic_ms()
             try:
@@ -232,11 +245,14 @@ class Cleaner:
                 raise
             if done_bytes is None:
                 return
-            rest_ms += (self._clock.monotonic_ms() - began_ms) * REST
-            delay_ms = max(pace.delay_ms(done_bytes), rest_ms)
+            ended_ms = self._clock.monotonic_ms()
+            took_ms = ended_ms - began_ms
+            owed_ms += took_ms * REST
+            delay_ms = max(pace.delay_ms(done_bytes), owed_ms)
             if delay_ms >= 1:
                 await self._clock.sleep(delay_ms)
-                rest_ms = 0.0
+            await self._flusher.let_pass(took_ms * PATIENCE)
+            owed_ms = max(owed_ms - (self._clock.monotonic_ms() - ended_ms), -LATE_MS)
             self._check(log)
 
     async def _call(self, work: Callable[..., Result], *arguments: object) -> Result:

@@ -11,7 +11,7 @@ Source: Kafka's `LogCleanerManager` and `Cleaner`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -25,8 +25,8 @@ from godel.storage.log_config import LogConfig
 from godel.storage.offset_index import MAX_RELATIVE_OFFSET
 from godel.types import Buffer
 
-RECORDS_PER_TURN = 100
-"""So many records are looked at before others get a turn: about 0.2 ms."""
+RECORDS_PER_TURN = 200
+"""So many records are looked at before others get a turn, in the middle of a batch, too: 0.4 ms."""
 
 
 class CompactionFacts(NamedTuple):
@@ -185,8 +185,11 @@ class Round:
                     yield 0
         self.end_offset = header.next_offset
 
-    def clean(self, header: BatchHeader, batch: Buffer) -> Buffer | None:
-        """What stays of a batch: all of it, a smaller one, or nothing (None)."""
+    def clean(self, header: BatchHeader, batch: Buffer) -> Generator[int, None, Buffer | None]:
+        """What stays of a batch: all of it, a smaller one, or nothing (None).
+
+        Yields now and then.
+        """
         is_garbage = self.transactions.is_garbage(header, batch)
         if header.base_offset >= self.end_offset:
             return batch
@@ -195,10 +198,12 @@ class Round:
         block = records_block(batch, header)
         kept: list[RecordSpan] = []
         has_tombstone = False
-        for span in record_spans(block, header):
+        for number, span in enumerate(record_spans(block, header)):
             if not is_garbage and self._stays(header, span):
                 kept.append(span)
                 has_tombstone = has_tombstone or not span.has_value
+            if number % RECORDS_PER_TURN == RECORDS_PER_TURN - 1:
+                yield 0
         horizon_ms = None
         if (
             has_tombstone

@@ -155,6 +155,7 @@ class Flusher:
         self._under_way = 0
         """What threads have to sync, for a round or for `flush_all`."""
         self._all_ended = asyncio.Event()
+        self._letting_pass: dict[asyncio.Future[None], None] = {}
         self._thread: SyncThread | None = None
         self.rounds = 0
         self._written_bytes = 0
@@ -293,6 +294,21 @@ class Flusher:
             self._thread.end()
             self._thread = None
 
+    async def let_pass(self, at_most_ms: float) -> None:
+        """Return when the round under way, if any, has ended and been reported, or after so long.
+
+        For work that can wait, and would keep acknowledgements waiting.
+        """
+        if self._round is Round.UNDER_WAY:
+            ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._letting_pass[ended] = None
+            timer = self._clock.call_later(at_most_ms, partial(_settle, ended))
+            try:
+                await ended
+            finally:
+                timer.cancel()
+                self._letting_pass.pop(ended, None)
+
     def _start_round(self) -> None:
         if self._round is Round.NO_MORE:
             return
@@ -329,8 +345,15 @@ class Flusher:
                 self._end(log, plan, synced)
         finally:
             self._ended()
+            while self._letting_pass:  # behind those who have waited for the round itself
+                _settle(self._letting_pass.popitem()[0])
             if self._asking and self._round is Round.NONE:
                 self._start_round()
+
+
+def _settle(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 class SyncThread:

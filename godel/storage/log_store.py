@@ -77,7 +77,7 @@ class LocalLogStore:
             suspect=self._watch.suspect,
             log=log,
         )
-        self._cleaner = Cleaner(directories.files, clock)
+        self._cleaner = Cleaner(directories.files, clock, flusher)
         self._uncleanable: set[TopicPartition] = set()
         """Compacting them has failed: not tried again before the next start."""
 

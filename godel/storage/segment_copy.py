@@ -103,7 +103,7 @@ def _copy_one(
     unpaid_bytes = 0
     try:
         for header, batch in read_batches(file, source.size_bytes):
-            kept = this_round.clean(header, batch)
+            kept = yield from this_round.clean(header, batch)
             unpaid_bytes += header.size_bytes
             if kept is not None:
                 size_bytes = len(kept)

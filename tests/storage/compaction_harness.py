@@ -10,6 +10,7 @@ from godel.records.compression import Compression
 from godel.records.partition_log import CleanerLimits, ProducerEntry
 from godel.storage.cleaner import Cleaner, Compacted, dirt_of
 from godel.storage.files import Files
+from godel.storage.flusher import Flusher
 from godel.storage.log import Log
 from godel.storage.log_config import LogConfig
 from tests.storage.harness import NOW_MS, append, read_records
@@ -68,7 +69,7 @@ class Compactor:
 
     def __init__(self, files: Files, clock: Clock | None = None) -> None:
         self.clock = clock or ManualClock(NOW_MS)
-        self.cleaner = Cleaner(files, self.clock)
+        self.cleaner = Cleaner(files, self.clock, Flusher(files))
         self.clean_offset: int | None = None
 
     def compact(

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 
 from godel.clock import Clock, ManualClock
 from godel.records.batch import Record, iterate_headers, iterate_records, parse_header
 from godel.records.builder import NewRecord, build_batch
-from godel.storage.files import Files
+from godel.storage.files import Files, RealFiles
 from godel.storage.flusher import Flusher
 from godel.storage.log import Log
 from godel.storage.log_config import LogConfig
 from godel.storage.memory_files import MemoryFiles
 from godel.types import in_memory
+
+
+class HeldFiles(RealFiles):
+    """Real files whose folders worker threads sync only once the test lets them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.released = threading.Event()
+
+    def sync_folder(self, folder: str) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            assert self.released.wait(10)
+        super().sync_folder(folder)
+
 
 SMALL_SEGMENTS = LogConfig(
     segment_bytes=1500, index_interval_bytes=200, retention_ms=-1, file_delete_delay_ms=1000

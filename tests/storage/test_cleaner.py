@@ -13,10 +13,11 @@ from godel.records.partition_log import CleanerLimits
 from godel.storage.cleaner import Abandoned, Cleaner, dirt_of
 from godel.storage.compaction import is_worthwhile
 from godel.storage.files import Files, RealFiles
+from godel.storage.flusher import Flusher
 from godel.storage.log import Log
 from godel.storage.memory_files import MemoryFiles
 from tests.storage.compaction_harness import COMPACTED, UNLIMITED, Compactor, put_keys, table_of
-from tests.storage.harness import NOW_MS, open_log
+from tests.storage.harness import NOW_MS, HeldFiles, open_log
 
 
 def filled(files: Files, folder: str = "data/topic-0", count: int = 60) -> Log:
@@ -32,7 +33,7 @@ async def test_real_files_are_compacted_in_a_thread_while_others_go_on(tmp_path:
     files = RealFiles(max_open=16)
     log = filled(files, f"{tmp_path}/topic-0", 100)
     table, size_bytes = table_of(log), log.size_bytes
-    cleaner = Cleaner(files, SystemClock())
+    cleaner = Cleaner(files, SystemClock(), Flusher(files))
     found = dirt_of(log, None, upper_bound=log.end_offset, now_ms=NOW_MS)
     assert found is not None
     noted: list[int] = []
@@ -63,7 +64,7 @@ async def test_real_files_are_compacted_in_a_thread_while_others_go_on(tmp_path:
 async def test_a_closed_cleaner_stops_within_a_step(tmp_path: Path) -> None:
     files = RealFiles()
     log = filled(files, f"{tmp_path}/topic-0", 100)
-    cleaner = Cleaner(files, SystemClock())
+    cleaner = Cleaner(files, SystemClock(), Flusher(files))
     found = dirt_of(log, None, upper_bound=log.end_offset, now_ms=NOW_MS)
     assert found is not None
     running = asyncio.create_task(
@@ -78,10 +79,39 @@ async def test_a_closed_cleaner_stops_within_a_step(tmp_path: Path) -> None:
 
 
 @pytest.mark.anyio
+async def test_a_sync_that_is_waited_for_goes_first_but_holds_nothing_up(tmp_path: Path) -> None:
+    files, clock = HeldFiles(), ManualClock(NOW_MS)
+    flusher = Flusher(files, clock=clock)
+    log = filled(RealFiles(), f"{tmp_path}/topic-0")
+    cleaner = Cleaner(files, clock, flusher)
+    live = open_log(files, f"{tmp_path}/live-0", flusher=flusher)
+    put_keys(live, [("a", "b")])
+    await asyncio.sleep(0)
+    found = dirt_of(log, None, upper_bound=log.end_offset, now_ms=NOW_MS)
+    assert found is not None
+    running = asyncio.create_task(
+        cleaner.compact(log, found, limits=UNLIMITED, producers=(), on_progress=lambda _: None)
+    )
+    for _ in range(200):  # more than the compaction's own syncs
+        await asyncio.to_thread(RealFiles().sync_folder, str(tmp_path))
+    assert not running.done()
+    while not running.done():  # the sync does not end, but time moves on
+        clock.advance(1)
+        await asyncio.sleep(0)
+    assert (await running).clean_offset == found.end_offset
+    assert live.flushed_offset == 0
+    files.released.set()
+    cleaner.close()
+    await flusher.close()
+    live.close()
+    log.close()
+
+
+@pytest.mark.anyio
 async def test_it_is_throttled() -> None:
     files, clock = MemoryFiles(), ManualClock(NOW_MS)
     log = filled(files)
-    cleaner = Cleaner(files, clock)
+    cleaner = Cleaner(files, clock, Flusher(files))
     found = dirt_of(log, None, upper_bound=log.end_offset, now_ms=NOW_MS)
     assert found is not None
     limits = CleanerLimits(1 << 20, 1000.0)

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from godel.clock import ManualClock
 from godel.errors import StorageFailed
 from godel.metrics import Histogram
 from godel.storage.files import RealFiles, join
 from godel.storage.flusher import Flusher
-from tests.storage.harness import append_values, open_log
+from tests.storage.harness import HeldFiles, append_values, open_log
 
 pytestmark = pytest.mark.anyio
 
@@ -83,19 +84,6 @@ async def test_a_cancelled_wait_disturbs_nobody(tmp_path: Path) -> None:
     await second
     log.close()
     await flusher.close()
-
-
-class HeldFiles(RealFiles):
-    """Real files whose folders worker threads sync only once the test lets them."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.released = threading.Event()
-
-    def sync_folder(self, folder: str) -> None:
-        if threading.current_thread() is not threading.main_thread():
-            assert self.released.wait(10)
-        super().sync_folder(folder)
 
 
 async def test_closing_and_deleting_while_a_sync_is_in_flight(tmp_path: Path) -> None:
@@ -250,3 +238,39 @@ async def test_who_is_cancelled_while_many_logs_are_synced_waits_for_none_of_the
     assert log.durability.is_idle
     log.close()
     assert files.open_count == 0
+
+
+async def test_what_can_wait_lets_the_round_under_way_pass(tmp_path: Path) -> None:
+    files = HeldFiles()
+    flusher = Flusher(files, clock=ManualClock())
+    log = open_log(files, join(str(tmp_path), "t-0"), flusher=flusher)
+    append_values(log, 1)
+    await turns()
+    passing = asyncio.ensure_future(flusher.let_pass(1000))
+    await turns()
+    assert not passing.done()
+    files.released.set()
+    await passing
+    assert log.flushed_offset == 1
+    log.close()
+    await flusher.close()
+
+
+async def test_nothing_waits_for_a_round_longer_than_it_may(tmp_path: Path) -> None:
+    files, clock = HeldFiles(), ManualClock()
+    flusher = Flusher(files, clock=clock)
+    log = open_log(files, join(str(tmp_path), "t-0"), flusher=flusher)
+    await flusher.let_pass(1000)  # no round: at once
+    append_values(log, 1)
+    await turns()
+    passing = asyncio.ensure_future(flusher.let_pass(1000))
+    await turns()
+    clock.advance(999)
+    await turns()
+    assert not passing.done()
+    clock.advance(1)
+    await passing
+    assert log.flushed_offset == 0
+    files.released.set()
+    await flusher.close()
+    log.close()
