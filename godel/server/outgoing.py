@@ -76,7 +76,8 @@ class Outgoing:
     def _write_all(self, buffers: Sequence[Buffer]) -> None:
         # Python 3.12's selector loop forgets its limits in `writelines`; `write` looks at them.
         *before, last = buffers
-        self._transport.writelines(before)
+        if before:
+            self._transport.writelines(before)
         self._transport.write(last)
 
     def forget(self) -> None:
