@@ -1,7 +1,7 @@
 """What of a file an answer carries, read only when there is room to send it.
 
 A long answer that is read piece by piece as its reader takes it is in the processor's cache when it
-is sent, holds no memory meanwhile, and lets other clients have their turn while the disk is slow.
+is sent, and holds no memory meanwhile.
 """
 
 from __future__ import annotations
