@@ -39,6 +39,7 @@ class Durability:
         "_waiters",
         "active",
         "end_offset",
+        "fails_late",
         "failure",
         "flushed_offset",
         "on_error",
@@ -77,6 +78,8 @@ class Durability:
         self.on_flushed: Callable[[], None] | None = None
         self.on_error: Callable[[OSError], None] | None = None
         """Told whatever the disk refuses."""
+        self.fails_late = False
+        """Whether it has failed in the middle of an answer."""
 
     @property
     def is_idle(self) -> bool:
@@ -238,6 +241,11 @@ class Durability:
         """Pass on what the disk refused."""
         if self.on_error is not None and isinstance(failure, OSError):
             self.on_error(failure)
+
+    def tell_late(self, failure: OSError) -> None:
+        """As `tell`, of what an answer had promised already."""
+        self.fails_late = True
+        self.tell(failure)
 
     def fence(self, action: str, failure: Exception) -> StorageFailed:
         """Nothing is written or acknowledged from here on."""

@@ -36,7 +36,7 @@ from godel.storage.segment import Segment, create_segment
 from godel.storage.segments import Segments
 from godel.storage.sidecar_files import REPLAYED_BYTES, SidecarFiles
 from godel.storage.transaction_index import TransactionIndex
-from godel.storage.unread import telling
+from godel.storage.unread import answerable
 from godel.types import Buffer, TopicId
 
 _pack_prefix = struct.Struct(">qii").pack
@@ -304,7 +304,7 @@ class Log:
         except OSError as failure:
             self.durability.tell(failure)
             raise StorageFailed(f"{self.folder}: read failed: {failure}") from failure
-        return EMPTY_SLICE if found is None else telling(found, self.durability.tell)
+        return EMPTY_SLICE if found is None else answerable(found, self.durability)
 
     @contextmanager
     def _reading(self) -> Iterator[None]:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 from godel.errors import StorageFailed
 from godel.records.partition_log import LogSlice
-from godel.types import Buffer, Unread
+from godel.types import Buffer, Unread, in_memory
 
 if TYPE_CHECKING:
+    from godel.storage.durability import Durability
     from godel.storage.files import File
 
 
@@ -59,9 +60,15 @@ class UnreadRange(Unread):
         self.close()
 
 
-def telling(found: LogSlice, on_failure: Callable[[OSError], object]) -> LogSlice:
-    """The same, whose later reading tells of what the disk refuses."""
+def answerable(found: LogSlice, durability: Durability) -> LogSlice:
+    """What was found in a log, as it may be answered with. Raises `StorageFailed`.
+
+    Once the disk has failed in the middle of an answer, all is read before the next one begins: it
+    can tell of the failure, and carries what other partitions have.
+    """
     for piece in found.pieces:
         if isinstance(piece, UnreadRange):
-            piece.on_failure = on_failure
+            piece.on_failure = durability.tell_late
+    if durability.fails_late:
+        return found._replace(pieces=[in_memory(piece) for piece in found.pieces])
     return found

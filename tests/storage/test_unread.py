@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -10,7 +13,7 @@ from godel.errors import CorruptBatch, StorageFailed
 from godel.records.partition_log import LogSlice
 from godel.storage import segment as segment_module
 from godel.storage.faulty_files import FaultyFiles, Kind
-from godel.storage.files import Files, RealFile, RealFiles
+from godel.storage.files import File, Files, RealFile, RealFiles
 from godel.storage.log import Log
 from godel.storage.memory_files import MemoryFiles
 from godel.storage.unread import UnreadRange
@@ -107,6 +110,32 @@ def test_a_disk_that_fails_later_is_told_of() -> None:
     with pytest.raises(StorageFailed, match="read failed"):
         unread.read(100)
     assert len(told) == 1
+
+
+@pytest.mark.usefixtures("_reads_later")
+def test_what_failed_in_the_middle_of_an_answer_is_read_before_the_next(tmp_path: Path) -> None:
+    log = log_on(RealFiles(), str(tmp_path))
+    unread = unread_range(log)
+    with failing(log.segments[0].file), pytest.raises(StorageFailed, match="read failed"):
+        unread.read(100)
+    found = log.read(0, 1 << 20, upper_bound=log.end_offset, at_least_one=True)
+    assert found is not None
+    (piece,) = found.pieces
+    assert piece == Path(log.segments[0].file.path).read_bytes()
+
+
+@contextmanager
+def failing(file: File) -> Iterator[None]:
+    """A real file that cannot be read."""
+    assert isinstance(file, RealFile)
+    intact, unreadable = os.dup(file._descriptor), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(unreadable, file._descriptor)
+    try:
+        yield
+    finally:
+        os.dup2(intact, file._descriptor)
+        os.close(intact)
+        os.close(unreadable)
 
 
 @pytest.mark.usefixtures("_reads_later")
