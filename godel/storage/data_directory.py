@@ -306,18 +306,23 @@ class DataDirectory:
             except FileNotFoundError:
                 return
             self.files.sync_folder(self.path)
-        self._clock.call_later(delay_ms, lambda: self._remove_folder(deleted))
+        self._remove_later(deleted, delay_ms)
 
     def remove_deleted(self, delay_ms: float) -> None:
         """Remove what the last run had deleted and had no time to remove, after the delay."""
         for name in self._folders.deleted:
-            remove = functools.partial(self._remove_folder, join(self.path, name))
-            self._clock.call_later(delay_ms, remove)
+            self._remove_later(join(self.path, name), delay_ms)
         self._folders.deleted.clear()
+
+    def _remove_later(self, folder: str, delay_ms: float) -> None:
+        remove = functools.partial(self._remove_folder, folder)
+        self._clock.call_later(delay_ms, lambda: self.files.in_background(remove))
 
     def _remove_folder(self, folder: str) -> None:
         try:
             self.files.remove_folder(folder)
+        except FileNotFoundError:  # somebody else is at it
+            return
         except OSError as failure:
             self.problems.append(f"{folder} could not be removed: {failure}")
 

@@ -4,8 +4,8 @@ Everything in `storage/` takes a `Files`, so that it also runs in memory (`memor
 a disk that fails (`faulty_files.py`). Paths are text with "/" between the parts. A `File` is named
 for as long as its owner lives; the descriptor under it is opened on first use, and `RealFiles`
 keeps at most `max_open` of them (second chance), so ten thousand partitions do not mean thirty
-thousand descriptors. One thread uses a door; only `File.sync` of a pinned file and
-`Files.sync_folder` may be called from another one.
+thousand descriptors. One thread uses a door; only `File.sync` of a pinned file,
+`Files.sync_folder`, `remove` and `remove_folder` may be called from another one.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
+from godel.storage.background import Background
 from godel.storage.unread import UnreadRange
 from godel.types import Buffer, Piece, Unread
 
@@ -124,6 +125,13 @@ class Files(Protocol):
 
     def remove_folder(self, folder: str) -> None:
         """Remove a folder and everything in it."""
+        ...
+
+    def in_background(self, work: Callable[[], object]) -> None:
+        """Call something that takes a file system long and raises nothing, in another thread.
+
+        Removing a gigabyte takes a quarter of a second. Files in memory call it at once.
+        """
         ...
 
     def sync_folder(self, folder: str) -> None:
@@ -338,6 +346,7 @@ class RealFiles:
         self._max_open = max_open or _affordable_descriptors()
         self._open_files: OrderedDict[RealFile, None] = OrderedDict()
         """The one first that was opened or looked at first."""
+        self._background = Background()
 
     @property
     def open_count(self) -> int:
@@ -411,6 +420,9 @@ class RealFiles:
             else:
                 os.remove(path)
         os.rmdir(folder)
+
+    def in_background(self, work: Callable[[], object]) -> None:
+        self._background.add(work)
 
     def sync_folder(self, folder: str) -> None:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

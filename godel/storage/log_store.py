@@ -279,9 +279,9 @@ class LocalLogStore:
 
     def _report_problems(self) -> None:
         for directory in self._directories.working:
-            for problem in directory.problems:
+            problems, directory.problems = directory.problems, []
+            for problem in problems:
                 self._log.warning("data_directory_problem", problem=problem)
-            directory.problems.clear()
 
     def _report(self, partition: TopicPartition, log: Log) -> None:
         """Tell the operator what opening a log has met."""

@@ -168,6 +168,9 @@ class MemoryFiles:
         above, name = self._locate(folder)
         self.unlink(above, name)
 
+    def in_background(self, work: Callable[[], object]) -> None:
+        work()
+
     def sync_folder(self, folder: str) -> None:
         self.folder_node(folder)
 

@@ -195,7 +195,7 @@ def delete(files: Files, segment: Segment, *, clock: Clock, delay_ms: float) -> 
             if suffix == layout.LOG:
                 raise
             going.append(path)
-    clock.call_later(delay_ms, lambda: remove_files(files, going))
+    clock.call_later(delay_ms, lambda: files.in_background(lambda: remove_files(files, going)))
 
 
 def remove_files(files: Files, paths: Iterable[str]) -> None:

@@ -1,0 +1,78 @@
+"""What a file system does slowly keeps nobody waiting."""
+
+from __future__ import annotations
+
+import threading
+from functools import partial
+from pathlib import Path
+
+from godel.clock import ManualClock, Randomness
+from godel.storage.background import Background
+from godel.storage.data_directory import DataDirectory
+from godel.storage.files import RealFiles
+from godel.types import TopicPartition
+from tests.storage.harness import NOW_MS, append_values, open_log
+
+DEADLINE_S = 10.0
+
+
+class SlowToRemove(RealFiles):
+    """Removals wait until the test lets them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.released = threading.Event()
+        self.removed = threading.Event()
+
+    def remove(self, path: str) -> None:
+        assert self.released.wait(DEADLINE_S)
+        super().remove(path)
+        self.removed.set()
+
+    def remove_folder(self, folder: str) -> None:
+        assert self.released.wait(DEADLINE_S)
+        super().remove_folder(folder)
+        self.removed.set()
+
+
+def test_nobody_waits_until_a_deleted_segment_is_off_the_disk(tmp_path: Path) -> None:
+    files, clock = SlowToRemove(), ManualClock(NOW_MS)
+    log = open_log(files, folder=str(tmp_path / "t-0"), clock=clock, retention_ms=1000)
+    append_values(log, 3)
+    clock.advance(2000)
+    log.apply_retention(upper_bound=3)
+    log.delete_old_segments()
+    clock.advance(1000)  # the removal has begun, and cannot go on
+    append_values(log, 3)
+    assert [name for name in files.list_files(log.folder) if name.endswith(".log.deleted")]
+    files.released.set()
+    assert files.removed.wait(DEADLINE_S)
+
+
+def test_nobody_waits_until_a_deleted_partition_is_off_the_disk(tmp_path: Path) -> None:
+    files, clock = SlowToRemove(), ManualClock(NOW_MS)
+    directory = DataDirectory(str(tmp_path), files, clock, Randomness(1))
+    folder = directory.folder(TopicPartition("t", 0))
+    files.make_folder(folder)
+    directory.delete_partition(TopicPartition("t", 0), delay_ms=1000)
+    clock.advance(1000)
+    assert files.list_folders(str(tmp_path)) != []
+    files.released.set()
+    assert files.removed.wait(DEADLINE_S)
+    assert files.list_folders(str(tmp_path)) == []
+    assert directory.problems == []
+
+
+def test_work_is_done_in_its_order_and_the_thread_ends() -> None:
+    background, done = Background(), threading.Event()
+    order: list[int] = []
+    threads: set[threading.Thread] = set()
+    for number in range(100):
+        background.add(partial(order.append, number))
+    background.add(lambda: threads.add(threading.current_thread()))
+    background.add(done.set)
+    assert done.wait(DEADLINE_S)
+    assert order == list(range(100))
+    (thread,) = threads
+    thread.join(DEADLINE_S)
+    assert not thread.is_alive()
