@@ -33,11 +33,6 @@ if TYPE_CHECKING:
     from godel.server.node import Surroundings
 
 CANNOT_RUN, BAD_CONFIGURATION = 1, 2
-SWITCH_INTERVAL_S = 0.0002
-"""How long a worker thread that computes may keep the event loop waiting, which has to ask for its
-turn after every system call. With Python's 5 ms a durable acknowledgement beside a compaction takes
-8.0 ms in the median, with this 2.7 (`benchmarks/compaction.py`); a small durable request pays 45 µs
-instead of 42 for it at all times."""
 OPERATIONS = ("verify", "import", "backup", "restore")
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 """Parameters of glibc's mallopt."""
@@ -163,7 +158,6 @@ def print_configuration(loaded: Loaded) -> None:
 
 def run(loaded: Loaded) -> int:
     """Serve until SIGTERM or SIGINT. Heavy imports come only now, for a broker that will run."""
-    sys.setswitchinterval(SWITCH_INTERVAL_S)
     import anyio
 
     keep_freed_memory()
