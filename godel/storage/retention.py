@@ -105,18 +105,21 @@ def outdated(
     No CRC covers the time index: what it says of a segment that would go is held against the batch
     that it names, and nothing is deleted for a flipped bit.
     """
-    while True:
-        found = plan(
+
+    def planned() -> list[Deletion]:
+        return plan(
             [facts(segment) for segment in segments],
             config,
             now_ms=now_ms,
             log_start_offset=log_start_offset,
             upper_bound=upper_bound,
         )
-        going = zip(segments, found, strict=False)
-        old = [segment for segment, deletion in going if deletion.reason is Reason.TIME]
-        if all(segment.confirm_largest_timestamp() for segment in old):
-            return found
+
+    found = planned()
+    going = zip(segments, found, strict=False)
+    old = [segment for segment, deletion in going if deletion.reason is Reason.TIME]
+    is_confirmed = [segment.confirm_largest_timestamp() for segment in old]
+    return found if all(is_confirmed) else planned()
 
 
 def is_due(
