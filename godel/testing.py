@@ -27,6 +27,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from godel.clock import Clock, ManualClock, Randomness, SystemClock
 from godel.config.sources import from_flags, load
 from godel.metadata.memory_store import MemoryStore
+from godel.server.limits import Limits
 from godel.server.node import Node, Surroundings, running_node
 from godel.storage.data_directories import DataDirectories
 from godel.storage.faulty_files import FaultyFiles, PowerCut
@@ -49,6 +50,7 @@ DEFAULTS = {
     "auto.create.topics.linger.ms": "0",
     "write.caching": "true",
 }
+PATIENCE_MS = Limits().close_deadline_ms
 MEMORY = "memory"
 """The data directory's path on a file system in memory."""
 
@@ -104,16 +106,28 @@ class Broker:
         return self
 
     def stop(self) -> None:
-        """Stop in good order; the data stays for the next `start`."""
+        """Stop in good order; the data stays for the next `start`.
+
+        Clients have five seconds to take their answers, whatever the clock.
+        """
         if self._node_context is None or self._portal_context is None:
             return
         node_context, self._node_context, self._node = self._node_context, None, None
+        assert self._portal is not None
+        outwaiting = self._portal.start_task_soon(self._outwait)
         try:
             node_context.__exit__(None, None, None)
         finally:
+            outwaiting.cancel()
             self._portal = None
             portal_context, self._portal_context = self._portal_context, None
             portal_context.__exit__(None, None, None)
+
+    async def _outwait(self) -> None:
+        """Move time on when clients do not take their answers: the test waits for us to stop."""
+        while isinstance(self.clock, ManualClock):
+            await SystemClock().sleep(PATIENCE_MS)
+            self.clock.advance(Limits().close_deadline_ms)
 
     def crash(self, randomness: Randomness | None = None) -> None:
         """Stop as a power cut does: what was not synced is gone at the next `start`.

@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 import structlog
 
+from godel import testing
 from godel.clock import ManualClock, Randomness
 from godel.config.sources import ConfigError
 from godel.metadata.sqlite_store import StoreUnusable
 from godel.storage.data_directory import DataDirectoryError
 from godel.storage.faulty_files import FaultyFiles, Kind
 from godel.testing import Broker
-from tests.wire import Client, batch, values_of
+from tests.wire import Client, batch, fetch_request, values_of
 
 
 def test_nothing_global_is_touched(
@@ -100,6 +101,19 @@ def test_a_seed_makes_ids_repeatable() -> None:
             return broker.node.broker.metadata.image.cluster_id, client.create("t")
 
     assert ids() == ids()
+
+
+def test_a_client_that_takes_no_answer_does_not_keep_it_from_stopping(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(testing, "PATIENCE_MS", 10.0)
+    broker = Broker({"message.max.bytes": 30_000_000}, clock=ManualClock())
+    with broker, Client(broker) as client, Client(broker) as reader:
+        client.create("t")
+        client.produce("t", batch("x" * 20_000_000))
+        reader.post(fetch_request({("t", 0): 0}))
+        assert reader.socket.recv(1), "the answer has begun"
+        broker.stop()
 
 
 def test_its_state_is_said_where_it_does_not_fit() -> None:
