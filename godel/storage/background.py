@@ -22,10 +22,9 @@ class Background:
     def add(self, work: Callable[[], object]) -> None:
         with self._lock:
             self._waiting.append(work)
-            if self._has_thread:
-                return
-            self._has_thread = True
-        Thread(target=self._run, name="godel-background", daemon=True).start()
+            if not self._has_thread:
+                Thread(target=self._run, name="godel-background", daemon=True).start()
+                self._has_thread = True
 
     def _run(self) -> None:
         while (work := self._next()) is not None:
