@@ -106,7 +106,7 @@ class Connection(asyncio.BufferedProtocol):
         )
         high = reception.limits.write_buffer_bytes
         self._transport.set_write_buffer_limits(high=high, low=high // 4)
-        self._outgoing = Outgoing(self._transport)
+        self._outgoing = Outgoing(self._transport, self)
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002  # asyncio's signature
         return self._reader.get_buffer()

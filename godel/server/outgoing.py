@@ -18,14 +18,19 @@ are made (1 MiB costs a tenth more)."""
 
 
 class Outgoing:
-    """Of one connection, which says when the transport is full, and when no longer."""
+    """Of one connection, which says when the transport is full, and when no longer.
 
-    __slots__ = ("_held_bytes", "_transport", "_waiting", "is_full")
+    The connection is told to pause and to resume as the transport would, so that others have a
+    turn after each piece of a file, however fast the peer is and slow the disk.
+    """
 
-    def __init__(self, transport: asyncio.Transport) -> None:
+    __slots__ = ("_connection", "_held_bytes", "_transport", "_waiting", "is_full")
+
+    def __init__(self, transport: asyncio.Transport, connection: asyncio.BaseProtocol) -> None:
         self._transport = transport
+        self._connection = connection
         self._waiting: deque[Piece] = deque()
-        """Empty, unless the transport is full."""
+        """Empty, unless the transport is full or others have their turn."""
         self._held_bytes = 0
         self.is_full = False
 
@@ -54,9 +59,13 @@ class Outgoing:
         self.go_on()
 
     def go_on(self) -> None:
-        """Hand on what has waited, until the transport is full. Raises `StorageFailed`."""
+        """Hand on what has waited, until there is a pause. Raises `StorageFailed`."""
         while self._waiting and not self.is_full and not self._transport.is_closing():
+            is_read = isinstance(self._waiting[0], Unread)
             self._write_all(self._next())
+            if is_read and self._waiting and not self.is_full:
+                self._connection.pause_writing()
+                asyncio.get_running_loop().call_soon(self._connection.resume_writing)
 
     def _next(self) -> list[Buffer]:
         """What is in memory before the next file, or at most `READ_BYTES` of that."""

@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from godel.storage.background import Background
+from godel.storage.read_ahead import bring_in
 from godel.storage.unread import UnreadRange
 from godel.types import Buffer, Piece, Unread
 
@@ -46,6 +47,13 @@ class File(Protocol):
 
     def unread(self, position: int, size_bytes: int) -> Piece:
         """Many bytes, all of which the file has, for somebody who takes them one after another."""
+        ...
+
+    def will_need(self, position: int, size_bytes: int) -> None:
+        """Have the system bring in what the file has there, if it does, and do not wait for it.
+
+        For the bytes after those just read. It says nothing, whatever goes wrong.
+        """
         ...
 
     def sync(self) -> None:
@@ -252,6 +260,11 @@ class RealFile:
 
     def unread(self, position: int, size_bytes: int) -> Unread:
         return UnreadRange(self, position, size_bytes)
+
+    def will_need(self, position: int, size_bytes: int) -> None:
+        size_bytes = min(size_bytes, self.size - position)
+        if size_bytes > 0 and self._descriptor >= 0:
+            bring_in(self._descriptor, position, size_bytes)
 
     @staticmethod
     def _pread_rest(descriptor: int, position: int, size_bytes: int, data: bytes) -> bytes:

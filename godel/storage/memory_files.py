@@ -56,6 +56,9 @@ class MemoryFile:
     def unread(self, position: int, size_bytes: int) -> bytes:
         return self.pread(position, size_bytes)
 
+    def will_need(self, position: int, size_bytes: int) -> None:
+        pass
+
     def sync(self) -> None:
         if self._node is None:
             self._open(create=True)

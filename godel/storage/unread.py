@@ -47,6 +47,7 @@ class UnreadRange(Unread):
         if len(data) < wanted:
             raise StorageFailed(f"{self._file.path}: ends before {self._end}")
         self._position += wanted
+        self._file.will_need(self._position, most_bytes)
         if self._position == self._end:
             self.close()
         return data

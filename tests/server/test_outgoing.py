@@ -13,7 +13,7 @@ from godel.protocol.messages.fetch import (
     FetchResponse,
     PartitionData,
 )
-from godel.server.outgoing import READ_BYTES
+from godel.server.outgoing import READ_BYTES, Outgoing
 from godel.storage.faulty_files import FaultyFiles, Kind
 from godel.storage.unread import UnreadRange
 from tests.server.harness import Client, Server, beat, until
@@ -78,6 +78,51 @@ async def test_what_a_peer_does_not_take_is_not_read(serve: Serve) -> None:
     assert stored.unread_bytes == 0
     assert await client.answers(1) == [2]
     assert server.reception.unsent.total_bytes == 0
+
+
+class TakesAll(asyncio.Transport):
+    """The transport of a peer that is faster than the disk."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.taken_bytes = 0
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.taken_bytes += len(data)
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def is_closing(self) -> bool:
+        return False
+
+
+class Sender(asyncio.Protocol):
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self.outgoing = Outgoing(transport, self)
+
+    def pause_writing(self) -> None:
+        self.outgoing.is_full = True
+
+    def resume_writing(self) -> None:
+        self.outgoing.is_full = False
+        self.outgoing.go_on()
+
+
+async def test_others_have_their_turn_after_each_piece_for_a_fast_peer() -> None:
+    transport = TakesAll()
+    outgoing = Sender(transport).outgoing
+    file = FaultyFiles().open("file", 0)
+    size = 2 * READ_BYTES + 1
+    file.append((bytes(size),), size)
+    outgoing.write([b"before", UnreadRange(file, 0, size), b"behind"], size + 12)
+    for pieces in (1, 2):
+        assert transport.taken_bytes == len(b"before") + pieces * READ_BYTES
+        await asyncio.sleep(0)
+    await until(lambda: outgoing.is_sent)
+    assert transport.taken_bytes == size + 12
+    await asyncio.sleep(0)
+    assert not outgoing.is_full
 
 
 async def test_a_connection_that_is_to_end_sends_all_of_it_first(serve: Serve) -> None:

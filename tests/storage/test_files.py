@@ -157,6 +157,20 @@ def test_writing_back_says_nothing(door: tuple[Files, str]) -> None:
     files.write_back(join(folder, "no", "folder"))
 
 
+def test_asking_for_bytes_ahead_says_nothing(door: tuple[Files, str]) -> None:
+    files, folder = door
+    file = files.open(join(folder, "a"), 0)
+    file.will_need(0, 10)
+    file.append((b"abc",), 3)
+    for position, size_bytes in ((0, 3), (1, 1 << 30), (3, 10), (1 << 40, 1)):
+        file.will_need(position, size_bytes)
+    assert file.pread(0, 10) == b"abc"
+    file.truncate(0)
+    file.will_need(0, 3)
+    file.close()
+    file.will_need(0, 3)
+
+
 def test_a_copy_is_what_the_file_is_now(door: tuple[Files, str]) -> None:
     files, folder = door
     source, target = f"{folder}/source", f"{folder}/target"

@@ -15,7 +15,7 @@ from godel.storage import segment as segment_module
 from godel.storage.faulty_files import FaultyFiles, Kind
 from godel.storage.files import File, Files, RealFile, RealFiles
 from godel.storage.log import Log
-from godel.storage.memory_files import MemoryFiles
+from godel.storage.memory_files import MemoryFile, MemoryFiles
 from godel.storage.unread import UnreadRange
 from godel.types import in_memory
 from tests.storage.harness import append_values, open_log
@@ -58,6 +58,24 @@ def unread_range(log: Log) -> UnreadRange:
     (piece,) = found.pieces
     assert isinstance(piece, UnreadRange)
     return piece
+
+
+class AdvisedFile(MemoryFile):
+    """Remembers what it was told that it will be asked for."""
+
+    __slots__ = ("advice",)
+
+    def will_need(self, position: int, size_bytes: int) -> None:
+        self.advice = (position, size_bytes)
+
+
+def test_what_follows_a_piece_is_asked_for_ahead_of_its_reader() -> None:
+    file = AdvisedFile(MemoryFiles(), "file", 0)
+    file.append((bytes(1000),), 1000)
+    unread = UnreadRange(file, 100, 500)
+    for position in (300, 500, 600):
+        unread.read(200)
+        assert file.advice == (position, 200)
 
 
 @pytest.fixture
