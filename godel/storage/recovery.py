@@ -25,6 +25,7 @@ from godel.storage.batch_scan import SCAN_BYTES, SEARCH_BYTES, Scan, find_batch,
 from godel.storage.batch_walk import walk_whole
 from godel.storage.files import File, Files, is_full, join, parent
 from godel.storage.log_config import LogConfig
+from godel.storage.retention import remove_files
 from godel.storage.segment import Segment, create_segment
 from godel.storage.sidecar_files import SidecarFiles
 from godel.storage.swap import complete_swaps
@@ -152,13 +153,20 @@ def _segments(
 
 
 def _remove_leftovers(files: Files, folder: str, names: Iterable[str]) -> list[str]:
-    """Remove what an earlier run had given up; whatever is not known is left alone."""
-    kept = []
+    """Remove what an earlier run had given up; whatever is not known is left alone.
+
+    What was deleted may be large, or about to be removed by who has deleted it.
+    """
+    kept, deleted = [], []
     for name in names:
-        if name.endswith((layout.DELETED, layout.CLEANED, layout.TEMPORARY)):
+        if name.endswith(layout.DELETED):
+            deleted.append(join(folder, name))
+        elif name.endswith((layout.CLEANED, layout.TEMPORARY)):
             files.remove(join(folder, name))
         else:
             kept.append(name)
+    if deleted:
+        files.in_background(lambda: remove_files(files, deleted))
     return kept
 
 

@@ -6,6 +6,7 @@ Each is a whole broker with one part replaced by a plausible mistake.
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import ANY
 
@@ -93,7 +94,7 @@ async def test_a_broker_that_answers_delete_records_before_it_is_saved_is_caught
 async def test_a_broker_that_believes_every_batch_is_caught(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(batch_scan, "crc32c", lambda _data: ANY)
+    monkeypatch.setattr(batch_scan, "crc", SimpleNamespace(crc32c=lambda _data: ANY))
     assert await verdict() != "nothing"
 
 
