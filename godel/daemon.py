@@ -147,13 +147,17 @@ def print_configuration(loaded: Loaded) -> None:
     """One `key=value` a line, with the source and whether anything here follows it."""
     from godel.config.kafka_keys import why_ignored
 
-    if hasattr(signal, "SIGPIPE"):
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` ends us in silence, as it should
+    lines = []
     for line in loaded.listing():
         effect = "" if line.has_effect else ", no effect in this broker"
-        print(f"{line.key}={line.value}  # {line.source}{effect}")
+        lines.append(f"{line.key}={line.value}  # {line.source}{effect}")
     for given in loaded.ignored:
-        print(f"# {given.key}={given.value}  # {given.source}, ignored: {why_ignored(given.key)}")
+        why = why_ignored(given.key)
+        lines.append(f"# {given.key}={given.value}  # {given.source}, ignored: {why}")
+    try:
+        print(*lines, sep="\n", flush=True)
+    except BrokenPipeError:  # `| head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at the end
 
 
 def run(loaded: Loaded) -> int:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import signal
 import socket
 import sqlite3
 import subprocess
@@ -227,6 +229,24 @@ def test_config_prints_values_and_sources(
     assert "no effect" in lines["num.io.threads"]
     assert lines["# process.roles"].startswith(f"broker  # file {file}")
     assert ", ignored: " in lines["# process.roles"]
+
+
+def test_config_ends_in_silence_when_its_reader_has_seen_enough() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "godel.daemon", "config"]
+    try:
+        ended = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, check=False)
+    finally:
+        os.close(writer)
+    assert (ended.returncode, ended.stderr) == (0, b"")
+
+
+def test_showing_the_configuration_leaves_the_process_as_it_was() -> None:
+    """Who calls it in a test goes on with sockets whose peers may be gone."""
+    assert main(["config"]) == 0
+    assert signal.getsignal(signal.SIGPIPE) == signal.SIG_IGN
+    assert gc.isenabled()
 
 
 def test_what_nothing_here_follows_is_told_by_reason() -> None:
