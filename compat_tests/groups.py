@@ -160,7 +160,10 @@ class _Story:
             settled = view.state == "Stable" and view.members == members
             return settled and view.assigned == tuple(range(PARTITIONS))
 
-        return eventually(look, f"a stable group of {members}", until=is_settled)
+        try:
+            return eventually(look, f"a stable group of {members}", until=is_settled)
+        except AssertionError as late:
+            raise AssertionError(f"{late}\n{self.said()}") from None
 
     def read_all(self) -> None:
         def all_read() -> bool:
@@ -171,8 +174,17 @@ class _Story:
         try:
             eventually(all_read, f"all {len(self.expected())} records read")
         except AssertionError as late:
-            said = "".join(line for member in self.members for line in member.errors[-20:])
-            raise AssertionError(f"{late}; missing {sorted(self.missing())[:10]}\n{said}") from None
+            missing = sorted(self.missing())[:10]
+            raise AssertionError(f"{late}; missing {missing}\n{self.said()}") from None
+
+    def said(self) -> str:
+        """The last lines of what the members had to complain about, and who has gone."""
+        lines = []
+        for number, member in enumerate(self.members, 1):
+            is_gone = not member.is_alive and not member.was_ended
+            lines.append(f"member {number}{', which has ended by itself' if is_gone else ''}:\n")
+            lines += member.errors[-20:]
+        return "".join(lines)
 
     def missing(self) -> set[Position]:
         seen = {position for member in self.members for position in member.read}
