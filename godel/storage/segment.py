@@ -23,7 +23,7 @@ from godel.storage.offset_index import OffsetIndex
 from godel.storage.segment_indexes import NO_TIMESTAMP, SegmentIndexes
 from godel.storage.time_index import TimeIndex
 from godel.storage.transaction_index import TransactionIndex
-from godel.types import Buffer
+from godel.types import Buffer, Piece
 
 MAX_BOUNDARIES = 64
 UNREAD_FROM_BYTES = 1024 * 1024
@@ -205,29 +205,31 @@ class Segment:
         wanted = min(limit - start, max(max_bytes, HEADER_SIZE if at_least_one else 0))
         if wanted < HEADER_SIZE:
             return EMPTY_SLICE
-        is_long = wanted > UNREAD_FROM_BYTES
-        data = self._pread(start, HEADER_SIZE if is_long else wanted)
+        data = self._pread(start, wanted if wanted <= UNREAD_FROM_BYTES else HEADER_SIZE)
         first_bytes, next_offset = self._check_first(data, start, offset)
+        size = first_bytes
         if first_bytes > wanted:
             if not at_least_one:
                 return EMPTY_SLICE
             if start + first_bytes > limit:
                 raise self.corrupt(start, f"a batch of {first_bytes} bytes crosses a boundary")
-            return LogSlice((self._pread(start, first_bytes),), first_bytes, next_offset)
-        if start + wanted == limit:
+        elif start + wanted == limit:
             size, next_offset = wanted, min(upper_bound, self.next_offset)
-        elif is_long:
-            size, next_offset = self._walk_to_boundary(start, first_bytes, wanted, limit)
-        else:
+        elif len(data) == wanted:
             size, next_offset = self._last_boundary(data, start, first_bytes)
+        else:
+            size, next_offset = self._walk_to_boundary(start, first_bytes, wanted, limit)
         self.remember(next_offset, start + size)
-        if is_long and size > UNREAD_FROM_BYTES:
-            self._pread(start + size - 1, 1)  # the file has all of it
-            return LogSlice((self.file.unread(start, size),), size, next_offset)
-        if is_long:
-            data = self._pread(start, size)
-        whole = data if len(data) == size else memoryview(data)[:size]
-        return LogSlice((whole,), size, next_offset)
+        return LogSlice((self._piece(data, start, size),), size, next_offset)
+
+    def _piece(self, data: bytes, start: int, size_bytes: int) -> Piece:
+        """So many bytes from there, of which `data` has been read."""
+        if size_bytes <= len(data):
+            return data if size_bytes == len(data) else memoryview(data)[:size_bytes]
+        if size_bytes <= UNREAD_FROM_BYTES:
+            return self._pread(start, size_bytes)
+        self._pread(start + size_bytes - 1, 1)  # the file has all of it
+        return self.file.unread(start, size_bytes)
 
     def _pread(self, position: int, size_bytes: int) -> bytes:
         data = self.file.pread(position, size_bytes)
