@@ -184,7 +184,8 @@ def _walked_newest_ms(files: Files, path: str) -> int:
 def delete(files: Files, segment: Segment, *, clock: Clock, delay_ms: float) -> None:
     """Rename a segment's files, the log itself first, and have them unlinked after the delay.
 
-    With the log the segment is gone, whatever becomes of its indexes.
+    With the log the segment is gone, whatever becomes of its indexes. One that cannot be renamed
+    stays: by the time of the unlinking its name may be that of a compacted copy's index.
     """
     going = []
     for suffix in layout.SEGMENT_SUFFIXES:
@@ -197,7 +198,6 @@ def delete(files: Files, segment: Segment, *, clock: Clock, delay_ms: float) -> 
         except OSError:
             if suffix == layout.LOG:
                 raise
-            going.append(path)
     clock.call_later(delay_ms, lambda: files.in_background(lambda: remove_files(files, going)))
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+
 import pytest
 
 from godel.clock import ManualClock
@@ -85,6 +87,25 @@ def test_deletion_renames_now_and_removes_later() -> None:
     assert not [name for name in names if name.endswith(".log") and int(name[:20]) < start]
     clock.advance(1000)
     assert not [name for name in files.list_files(log.folder) if name.endswith(".deleted")]
+
+
+def test_an_index_that_cannot_be_renamed_is_not_unlinked_later_under_a_name_in_use() -> None:
+    class Stubborn(MemoryFiles):
+        def replace(self, source: str, target: str) -> None:
+            if source.endswith(".timeindex"):
+                raise OSError(errno.EIO, "the disk does not like it", source)
+            super().replace(source, target)
+
+    files, clock = Stubborn(), ManualClock(NOW_MS)
+    log = open_log(files, clock=clock, retention_ms=1000)
+    append_values(log, 3)
+    clock.advance(1001)
+    assert len(log.apply_retention(upper_bound=3)) == 1
+    log.delete_old_segments()
+    path = log.folder + "/00000000000000000000.timeindex"
+    assert files.exists(path)
+    clock.advance(1000)
+    assert files.exists(path), "it may belong to the copy of a compaction by now"
 
 
 def test_an_expired_active_segment_is_rolled_first() -> None:
