@@ -49,6 +49,11 @@ def test_every_setting_follows_the_configuration() -> None:
     assert (changed.offset_metadata_max_bytes, changed.offsets_retention_ms) == (5, 360_000)
     assert changed.offsets_retention_check_interval_ms == 7
     assert changed.offsets_commit_timeout_ms == 8
+    default = group_settings(BrokerConfig())
+    unchanged = [
+        name for name, value in changed._asdict().items() if value == getattr(default, name)
+    ]
+    assert unchanged == ["new_member_join_timeout_ms", "pending_members_max", "parked_max"]
 
 
 def test_without_an_offsets_topic_nothing_is_coordinated(broker: Broker, client: Client) -> None:
