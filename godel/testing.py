@@ -127,7 +127,7 @@ class Broker:
         """Move time on when clients do not take their answers: the test waits for us to stop."""
         while isinstance(self.clock, ManualClock):
             await SystemClock().sleep(PATIENCE_MS)
-            self.clock.advance(Limits().close_deadline_ms)
+            self.clock.advance(PATIENCE_MS)
 
     def crash(self, randomness: Randomness | None = None) -> None:
         """Stop as a power cut does: what was not synced is gone at the next `start`.
