@@ -24,8 +24,8 @@ from timing import timed
 from godel.clock import SystemClock
 from godel.records.builder import NewRecord, build_batch
 from godel.records.crc import crc32c
-from godel.storage.files import RealFiles
 from godel.storage.log_config import LogConfig
+from godel.storage.real_files import RealFiles
 from godel.storage.recovery_run import UncleanLog, recover_logs
 from godel.types import TopicPartition
 

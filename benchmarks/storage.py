@@ -18,10 +18,11 @@ from timing import best_of, timed
 from godel.clock import SystemClock
 from godel.records.batch import parse_header
 from godel.records.builder import build_batch
-from godel.storage.files import RealFiles, join
+from godel.storage.files import join
 from godel.storage.flusher import Flusher
 from godel.storage.log import Log
 from godel.storage.log_config import LogConfig
+from godel.storage.real_files import RealFiles
 from godel.types import in_memory
 
 MIB = 1 << 20

@@ -252,7 +252,7 @@ async def surroundings(
     from godel.metadata.sqlite_store import SqliteStore
     from godel.server.node import Surroundings
     from godel.storage.data_directories import DataDirectories
-    from godel.storage.files import RealFiles
+    from godel.storage.real_files import RealFiles
 
     clock, randomness = SystemClock(), Randomness()
     directories = DataDirectories.open(

@@ -31,8 +31,9 @@ from godel.server.limits import Limits
 from godel.server.node import Node, Surroundings, running_node
 from godel.storage.data_directories import DataDirectories
 from godel.storage.faulty_files import FaultyFiles, PowerCut
-from godel.storage.files import Files, RealFiles
+from godel.storage.files import Files
 from godel.storage.memory_files import MemoryFiles
+from godel.storage.real_files import RealFiles
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger

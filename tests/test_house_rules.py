@@ -25,7 +25,7 @@ MAX_FILE_LINES = 500
 MAX_POSITIONAL_PARAMETERS = 4
 
 IO_MODULES = (
-    "godel/storage/files.py",
+    "godel/storage/real_files.py",
     "godel/metadata/sqlite_store.py",
     "godel/server/",
     "godel/console/",
@@ -191,7 +191,7 @@ def clock_violations(source: Source) -> Iterator[Violation]:
 
 
 def io_violations(source: Source) -> Iterator[Violation]:
-    advice = "input and output belong in storage/files.py, server/ or a composition root"
+    advice = "input and output belong in storage/real_files.py, server/ or a composition root"
     yield from forbidden_imports(source, IO_IMPORTS, advice)
     for call in source.calls():
         if (name := dotted(call.func)) in IO_CALLS:

@@ -15,7 +15,7 @@ from compat_tests.java.runner import ToolRunner, need_kafkas_jars
 from compat_tests.requirements import need_module
 from compat_tests.suite import NOON_MS
 from godel.records.transactions import AbortedTransaction
-from godel.storage.files import RealFiles
+from godel.storage.real_files import RealFiles
 from godel.storage.transaction_index import TransactionIndex
 
 need_kafkas_jars()

@@ -38,7 +38,8 @@ from godel.operations.verification import data_bytes, verify
 from godel.storage import layout
 from godel.storage.data_directories import DataDirectories
 from godel.storage.data_directory import DataDirectoryError
-from godel.storage.files import RealFiles, join
+from godel.storage.files import join
+from godel.storage.real_files import RealFiles
 
 DEFAULT_DATA = "./data"
 SOUND, PROBLEMS, COULD_NOT_RUN = 0, 1, 2

@@ -7,15 +7,12 @@ is sent, and holds no memory meanwhile.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from godel.errors import StorageFailed
 from godel.records.partition_log import LogSlice
+from godel.storage.durability import Durability
+from godel.storage.files import File
 from godel.types import Buffer, Unread, in_memory
-
-if TYPE_CHECKING:
-    from godel.storage.durability import Durability
-    from godel.storage.files import File
 
 
 class UnreadRange(Unread):

@@ -19,8 +19,8 @@ from godel.operations.repair import telling_log
 from godel.storage.data_directory import DataDirectoryError
 from godel.storage.directory_marks import Mark, write_mark
 from godel.storage.faulty_files import FaultyFiles, Kind, Operation
-from godel.storage.files import RealFiles
 from godel.storage.memory_files import MemoryFiles
+from godel.storage.real_files import RealFiles
 from godel.types import TopicPartition
 from tests.crash.node import NodeClient, running
 from tests.fuzzing import CRASH_STATES, IS_FUZZ, SEED

@@ -9,11 +9,12 @@ from dataclasses import replace
 from godel.clock import Clock, ManualClock
 from godel.records.batch import Record, iterate_headers, iterate_records, parse_header
 from godel.records.builder import NewRecord, build_batch
-from godel.storage.files import Files, RealFiles
+from godel.storage.files import Files
 from godel.storage.flusher import Flusher
 from godel.storage.log import Log
 from godel.storage.log_config import LogConfig
 from godel.storage.memory_files import MemoryFiles
+from godel.storage.real_files import RealFiles
 from godel.types import in_memory
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from godel.clock import ManualClock, Randomness
 from godel.storage.background import Background
 from godel.storage.data_directory import DataDirectory
-from godel.storage.files import RealFiles
+from godel.storage.real_files import RealFiles
 from godel.types import TopicPartition
 from tests.storage.harness import NOW_MS, append_values, open_log
 

@@ -10,7 +10,8 @@ from godel.storage import layout
 from godel.storage.checkpoint_file import LogEnd, read_ends, read_offsets
 from godel.storage.checkpoint_writer import CheckpointWriter, settled
 from godel.storage.faulty_files import FaultyFiles, Kind
-from godel.storage.files import RealFiles, join
+from godel.storage.files import join
+from godel.storage.real_files import RealFiles
 from godel.types import TopicPartition
 
 pytestmark = pytest.mark.anyio

@@ -17,12 +17,12 @@ from godel.storage.checkpoint_file import read_offsets
 from godel.storage.checkpoints import LOGS_AT_ONCE, SOON_REPLAYED_BYTES
 from godel.storage.data_directories import DataDirectories
 from godel.storage.faulty_files import FaultyFiles, Kind
-from godel.storage.files import RealFiles
 from godel.storage.flusher import Flusher
 from godel.storage.layout import RECOVERY_POINT_CHECKPOINT
 from godel.storage.log import Log
 from godel.storage.log_store import LocalLogStore
 from godel.storage.producer_snapshot import read_producers
+from godel.storage.real_files import RealFiles
 from godel.types import TopicPartition
 from tests.storage.harness import NOW_MS, append_values, open_log
 

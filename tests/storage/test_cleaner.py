@@ -12,10 +12,11 @@ from godel.clock import ManualClock, SystemClock
 from godel.records.partition_log import CleanerLimits
 from godel.storage.cleaner import Abandoned, Cleaner, dirt_of
 from godel.storage.compaction import is_worthwhile
-from godel.storage.files import Files, RealFiles
+from godel.storage.files import Files
 from godel.storage.flusher import Flusher
 from godel.storage.log import Log
 from godel.storage.memory_files import MemoryFiles
+from godel.storage.real_files import RealFiles
 from tests.storage.compaction_harness import COMPACTED, UNLIMITED, Compactor, put_keys, table_of
 from tests.storage.harness import NOW_MS, HeldFiles, open_log
 

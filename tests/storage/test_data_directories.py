@@ -10,8 +10,8 @@ from godel.clock import ManualClock, Randomness
 from godel.storage.data_directories import AllDirectoriesFailed, DataDirectories
 from godel.storage.data_directory import DataDirectoryError, DirectoryUnavailable
 from godel.storage.faulty_files import FaultyFiles
-from godel.storage.files import RealFiles
 from godel.storage.memory_files import MemoryFiles
+from godel.storage.real_files import RealFiles
 from godel.types import TopicPartition
 from tests.storage.harness import NOW_MS, append_values, open_log, put
 

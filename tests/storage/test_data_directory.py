@@ -9,9 +9,10 @@ import pytest
 from godel.clock import ManualClock, Randomness
 from godel.storage.data_directory import DataDirectory, DataDirectoryError
 from godel.storage.faulty_files import FaultyFiles, Kind
-from godel.storage.files import Files, RealFiles, join
+from godel.storage.files import Files, join
 from godel.storage.log import Log
 from godel.storage.memory_files import MemoryFiles
+from godel.storage.real_files import RealFiles
 from godel.types import TopicPartition
 from tests.storage.harness import NOW_MS, append_values, open_log, put
 

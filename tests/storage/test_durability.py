@@ -8,7 +8,7 @@ import pytest
 from godel.clock import ManualClock
 from godel.errors import StorageFailed
 from godel.storage.faulty_files import FaultyFiles, Kind
-from godel.storage.files import RealFiles
+from godel.storage.real_files import RealFiles
 from tests.storage.harness import NOW_MS, append_values, open_log
 
 pytestmark = pytest.mark.anyio

@@ -10,8 +10,9 @@ import pytest
 from godel.clock import ManualClock
 from godel.errors import StorageFailed
 from godel.metrics import Histogram
-from godel.storage.files import RealFiles, join
+from godel.storage.files import join
 from godel.storage.flusher import Flusher
+from godel.storage.real_files import RealFiles
 from tests.storage.harness import HeldFiles, append_values, open_log
 
 pytestmark = pytest.mark.anyio

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from godel.storage.files import RealFiles, join
+from godel.storage.files import join
 from godel.storage.flusher import LOGS_PER_ROUND, Flusher
+from godel.storage.real_files import RealFiles
 from tests.storage.harness import append_values, open_log
 
 pytestmark = pytest.mark.anyio

@@ -14,12 +14,12 @@ from godel.errors import StorageFailed
 from godel.records.partition_log import EpochStart, LogDirectory
 from godel.storage.data_directories import DataDirectories
 from godel.storage.faulty_files import FaultyFiles, Kind
-from godel.storage.files import RealFiles
 from godel.storage.flusher import Flusher
 from godel.storage.log import Log
 from godel.storage.log_config import log_config
 from godel.storage.log_store import LocalLogStore
 from godel.storage.memory_files import MemoryFiles
+from godel.storage.real_files import RealFiles
 from godel.types import TopicPartition
 from tests.storage.harness import (
     NOW_MS,

@@ -13,9 +13,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from godel.clock import ManualClock
 from godel.records.batch import iterate_headers
-from godel.storage.files import Files, RealFiles, join
+from godel.storage.files import Files, join
 from godel.storage.log_config import LogConfig
 from godel.storage.memory_files import MemoryFiles
+from godel.storage.real_files import RealFiles
 from tests.storage.harness import NOW_MS, append, batch_of, open_log, read_records
 
 CONFIG = LogConfig(

@@ -11,10 +11,10 @@ from godel.clock import ManualClock, Randomness
 from godel.config.broker import BrokerConfig
 from godel.config.topic import topic_config
 from godel.storage.data_directories import DataDirectories
-from godel.storage.files import RealFiles
 from godel.storage.flusher import Flusher
 from godel.storage.log import Log
 from godel.storage.log_store import LocalLogStore
+from godel.storage.real_files import RealFiles
 from godel.testing import quiet_log
 from godel.types import TopicPartition
 from tests.storage.harness import NOW_MS, append_values, read_records, says_own_offset

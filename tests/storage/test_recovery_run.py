@@ -12,9 +12,10 @@ from godel.clock import ManualClock
 from godel.records.partition_log import EpochStart
 from godel.storage.checkpoint_file import LogEnd
 from godel.storage.faulty_files import FaultyFiles
-from godel.storage.files import Files, RealFiles, join
+from godel.storage.files import Files, join
 from godel.storage.folders import make_durable_folder
 from godel.storage.memory_files import MemoryFile, MemoryFiles
+from godel.storage.real_files import RealFiles
 from godel.storage.recovery_run import (
     LOGS_AT_ONCE,
     PROGRESS_MS,

@@ -13,9 +13,10 @@ from godel.errors import CorruptBatch, StorageFailed
 from godel.records.partition_log import LogSlice
 from godel.storage import segment as segment_module
 from godel.storage.faulty_files import FaultyFiles, Kind
-from godel.storage.files import File, Files, RealFile, RealFiles
+from godel.storage.files import File, Files
 from godel.storage.log import Log
 from godel.storage.memory_files import MemoryFile, MemoryFiles
+from godel.storage.real_files import RealFile, RealFiles
 from godel.storage.unread import UnreadRange
 from godel.types import in_memory
 from tests.storage.harness import append_values, open_log
