@@ -17,7 +17,7 @@ from godel.storage.background import Background
 from godel.storage.files import Space
 from godel.storage.read_ahead import bring_in
 from godel.storage.unread import UnreadRange
-from godel.types import Buffer, Unread
+from godel.types import Buffer, Piece
 
 DEFAULT_MAX_OPEN = 4096
 FEWEST_OPEN = 16
@@ -94,7 +94,9 @@ class RealFile:
             return data
         return self._pread_rest(descriptor, position, size_bytes, data)
 
-    def unread(self, position: int, size_bytes: int) -> Unread:
+    def unread(self, position: int, size_bytes: int) -> Piece:
+        if not self._pins and self._files.are_many_pinned:
+            return self.pread(position, size_bytes)
         return UnreadRange(self, position, size_bytes)
 
     def will_need(self, position: int, size_bytes: int) -> None:
@@ -125,18 +127,26 @@ class RealFile:
     def pin(self) -> None:
         if self._descriptor < 0:
             self._open(os.O_CREAT)
+        if not self._pins:
+            self._files.pinned_count += 1
         self._pins += 1
 
     def unpin(self) -> None:
         self._pins -= 1
-        if self._is_closing and self._pins == 0:
-            self.close()
+        if self._pins:
+            return
+        self._files.pinned_count -= 1
+        if self._is_closing:
+            self._is_closing = False
+            self._files.forget(self)
+            descriptor, self._descriptor = self._descriptor, -1
+            # The file may have been removed meanwhile: then this takes as long as removing it.
+            self._files.in_background(lambda: os.close(descriptor))
 
     def close(self) -> None:
         if self._pins:
             self._is_closing = True
         elif self._descriptor >= 0:
-            self._is_closing = False
             self._files.forget(self)
             self.release()
 
@@ -195,7 +205,13 @@ class RealFiles:
         self._max_open = max_open or _affordable_descriptors()
         self._open_files: OrderedDict[RealFile, None] = OrderedDict()
         """The one first that was opened or looked at first."""
+        self.pinned_count = 0
         self._background = Background()
+
+    @property
+    def are_many_pinned(self) -> bool:
+        """Whether half of the descriptors cannot be closed: the other half is for other files."""
+        return self.pinned_count >= self._max_open // 2
 
     @property
     def open_count(self) -> int:
