@@ -3,9 +3,10 @@
     flushed <= end
 
 A durable log asks for a sync after every append that finds none asked for; a cached one after
-`flush.messages` or `flush.ms`. The `Flusher` carries it out and reports back. A failed write or
-sync fences the log: from there on nothing is written or acknowledged until the next start. A full
-disk refuses a write and has fenced nothing: what it left of the write is cut off before the next.
+`flush.messages`, `flush.ms` or `CACHED_BYTES`. The `Flusher` carries it out and reports back. A
+failed write or sync fences the log: from there on nothing is written or acknowledged until the next
+start. A full disk refuses a write and has fenced nothing: what it left of the write is cut off
+before the next.
 """
 
 from __future__ import annotations
@@ -19,6 +20,14 @@ from godel.storage.flusher import Flusher, FlushWaiters, SyncPlan, Unsynced, fai
 from godel.storage.layout import MAX_OFFSET
 from godel.storage.log_config import LONGEST_TIMER_MS, LogConfig
 from godel.storage.segment import Segment
+
+CACHED_BYTES = 4 << 20
+"""After so many bytes a cached log is synced although nobody waits for it.
+
+File systems that choose a file's blocks when they write it out (ext4, xfs) hold its writers back
+meanwhile, and may have to read their own map first, behind all that they are writing. With 128 MiB
+at once, acknowledgements waited 40 ms for that.
+"""
 
 
 class Durability:
@@ -36,6 +45,7 @@ class Durability:
         "_syncing",
         "_syncing_from",
         "_unsynced",
+        "_unsynced_bytes",
         "_waiters",
         "active",
         "end_offset",
@@ -63,6 +73,8 @@ class Durability:
         self._config = config
         self._is_durable = not config.write_caching
         self._unsynced = Unsynced(unsynced_folders)
+        self._unsynced_bytes = 0
+        """Of batches, since the last sync began. Those that recovery found do not count."""
         self._waiters = FlushWaiters()
         self._is_sync_asked = False
         self._closed_from = self._syncing_from = MAX_OFFSET
@@ -98,6 +110,7 @@ class Durability:
     def written(self, end_offset: int, size_bytes: int) -> None:
         """The active segment has batches up to here, the last one of this size."""
         self.end_offset = end_offset
+        self._unsynced_bytes += size_bytes
         self._flusher.note_written(size_bytes)
         if not self._is_durable:
             self._note_cached()
@@ -105,8 +118,11 @@ class Durability:
             self.ask_for_sync()
 
     def _note_cached(self) -> None:
-        """`flush.messages` and `flush.ms`."""
-        if self.end_offset - self.flushed_offset >= self._config.flush_messages:
+        """`flush.messages` and `flush.ms`, and not too much at once."""
+        if (
+            self._unsynced_bytes >= CACHED_BYTES
+            or self.end_offset - self.flushed_offset >= self._config.flush_messages
+        ):
             if not self._is_sync_asked:
                 self.ask_for_sync()
         elif self._flush_timer is None and self._config.flush_ms <= LONGEST_TIMER_MS:
@@ -200,6 +216,7 @@ class Durability:
             self.fence("sync", failure)
             return None
         active.remember(self.end_offset, active.size_bytes)
+        self._unsynced_bytes = 0
         self._syncing_from = min(self._syncing_from, self._closed_from)
         self._closed_from = MAX_OFFSET
         self._syncing.append(plan)

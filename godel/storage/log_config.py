@@ -35,7 +35,7 @@ class LogConfig:
     flush_messages: int = NEVER
     flush_ms: int = NEVER
     write_caching: bool = False
-    """False: every append asks for a sync. True: only `flush_messages` and `flush_ms` do."""
+    """False: every append asks for a sync. True: `flush_messages`, `flush_ms` and many bytes do."""
 
 
 def log_config(config: TopicConfig) -> LogConfig:

@@ -7,6 +7,7 @@ import pytest
 
 from godel.clock import ManualClock
 from godel.errors import StorageFailed
+from godel.storage.durability import CACHED_BYTES
 from godel.storage.faulty_files import FaultyFiles, Kind
 from godel.storage.real_files import RealFiles
 from tests.storage.harness import NOW_MS, append_values, open_log
@@ -69,6 +70,20 @@ async def test_a_cached_log_is_synced_by_count() -> None:
     assert log.flushed_offset == 3
 
 
+async def test_a_cached_log_is_synced_by_size() -> None:
+    log = open_log(FaultyFiles(), write_caching=True, segment_bytes=4 * CACHED_BYTES)
+    for _ in range(2):
+        append_values(log, 1, size=CACHED_BYTES // 2 - 1_000)
+        await turns()
+        assert log.flushed_offset == 0
+    append_values(log, 1, size=2_000)
+    await turns()
+    assert log.flushed_offset == 3
+    append_values(log, 1, size=2_000)  # it begins anew
+    await turns()
+    assert log.flushed_offset == 3
+
+
 async def test_a_cached_log_is_synced_by_time() -> None:
     clock = ManualClock(NOW_MS)
     log = open_log(FaultyFiles(), clock=clock, write_caching=True, flush_ms=500)
@@ -87,7 +102,7 @@ async def test_a_cached_log_is_synced_by_time() -> None:
 
 
 async def test_a_cached_log_turned_durable_is_synced() -> None:
-    log = open_log(FaultyFiles(), write_caching=True)
+    log = open_log(FaultyFiles(), write_caching=True, segment_bytes=4 * CACHED_BYTES)
     append_values(log, 1)
     await turns()
     assert log.flushed_offset == 0
@@ -97,7 +112,7 @@ async def test_a_cached_log_turned_durable_is_synced() -> None:
 
 
 async def test_a_sync_that_overtakes_another_speaks_for_its_files_too() -> None:
-    log = open_log(FaultyFiles(), write_caching=True)
+    log = open_log(FaultyFiles(), write_caching=True, segment_bytes=4 * CACHED_BYTES)
     while len(log.segments) < 2:
         append_values(log, 1, size=90)
     durability, closed = log.durability, log.segments[0].file
@@ -119,7 +134,7 @@ async def test_a_sync_that_overtakes_another_speaks_for_its_files_too() -> None:
 
 
 async def test_a_log_whose_records_were_deleted_before_their_sync_is_not_settled() -> None:
-    log = open_log(FaultyFiles(), write_caching=True)
+    log = open_log(FaultyFiles(), write_caching=True, segment_bytes=4 * CACHED_BYTES)
     append_values(log, 3)
     log.truncate_prefix(3)
     assert log.flushed_offset == 3
