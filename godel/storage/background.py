@@ -15,16 +15,21 @@ class Background:
 
     def __init__(self) -> None:
         self._waiting: deque[Callable[[], object]] = deque()
-        self._has_thread = False
+        self._thread: Thread | None = None
         self._lock = Lock()
         """Of both."""
 
     def add(self, work: Callable[[], object]) -> None:
         with self._lock:
             self._waiting.append(work)
-            if not self._has_thread:
-                Thread(target=self._run, name="godel-background", daemon=True).start()
-                self._has_thread = True
+            if self._thread is None:
+                self._thread = Thread(target=self._run, name="godel-background", daemon=True)
+                self._thread.start()
+
+    def finish(self) -> None:
+        """Return when all that was added is done."""
+        if (thread := self._thread) is not None:
+            thread.join()
 
     def _run(self) -> None:
         while (work := self._next()) is not None:
@@ -34,5 +39,5 @@ class Background:
         with self._lock:
             if self._waiting:
                 return self._waiting.popleft()
-            self._has_thread = False
+            self._thread = None
             return None

@@ -3,8 +3,8 @@
 Everything in `storage/` takes a `Files`: the operating system's (`real_files.py`), one in memory
 (`memory_files.py`), or a disk that fails (`faulty_files.py`). Paths are text with "/" between the
 parts. A `File` is named for as long as its owner lives; the descriptor under it is opened on
-first use. One thread uses a door; only `File.sync` of a pinned file, `Files.sync_folder`, `remove`
-and `remove_folder` may be called from another one.
+first use. One thread uses a door; only `File.sync` of a pinned file, `Files.sync_folder`, `remove`,
+`remove_folder` and `finish_background` may be called from another one.
 """
 
 from __future__ import annotations
@@ -128,6 +128,10 @@ class Files(Protocol):
 
         Removing a gigabyte takes a quarter of a second. Files in memory call it at once.
         """
+        ...
+
+    def finish_background(self) -> None:
+        """Return when all that was given to `in_background` is done. It may take as long."""
         ...
 
     def sync_folder(self, folder: str) -> None:

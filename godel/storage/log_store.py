@@ -11,6 +11,7 @@ there is space again.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -459,4 +460,6 @@ class LocalLogStore:
         self._cleaner.close()
         await self._checkpoints.save_producers(producers or {}, threads=CLOSING_THREADS)
         await self._checkpoints.settle(self._logs.values(), threads=CLOSING_THREADS)
+        if not self._directories.files.is_inline:
+            await asyncio.to_thread(self._directories.files.finish_background)
         return self._directories.close(self._logs, high_watermarks)

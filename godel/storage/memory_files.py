@@ -174,6 +174,9 @@ class MemoryFiles:
     def in_background(self, work: Callable[[], object]) -> None:
         work()
 
+    def finish_background(self) -> None:
+        pass
+
     def sync_folder(self, folder: str) -> None:
         self.folder_node(folder)
 

@@ -200,13 +200,15 @@ class RealFiles:
 
     is_inline = False
 
-    def __init__(self, max_open: int | None = None) -> None:
+    def __init__(
+        self, max_open: int | None = None, *, background: Background | None = None
+    ) -> None:
         """Without `max_open` half of what the process may have: the rest is for connections."""
         self._max_open = max_open or _affordable_descriptors()
         self._open_files: OrderedDict[RealFile, None] = OrderedDict()
         """The one first that was opened or looked at first."""
         self.pinned_count = 0
-        self._background = Background()
+        self._background = background or Background()
 
     @property
     def are_many_pinned(self) -> bool:
@@ -236,7 +238,7 @@ class RealFiles:
         self._open_files.pop(file, None)
 
     def another(self) -> RealFiles:
-        return RealFiles(FEWEST_OPEN)
+        return RealFiles(FEWEST_OPEN, background=self._background)
 
     def open(self, path: str, size_bytes: int | None = None) -> RealFile:
         if size_bytes is None:
@@ -288,6 +290,9 @@ class RealFiles:
 
     def in_background(self, work: Callable[[], object]) -> None:
         self._background.add(work)
+
+    def finish_background(self) -> None:
+        self._background.finish()
 
     def sync_folder(self, folder: str) -> None:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

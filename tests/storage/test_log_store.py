@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import threading
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from godel.errors import StorageFailed
 from godel.records.partition_log import EpochStart, LogDirectory
 from godel.storage.data_directories import DataDirectories
 from godel.storage.faulty_files import FaultyFiles, Kind
+from godel.storage.files import Files
 from godel.storage.flusher import Flusher
 from godel.storage.log import Log
 from godel.storage.log_config import log_config
@@ -32,13 +34,16 @@ from tests.storage.harness import (
 
 pytestmark = pytest.mark.anyio
 
+DEADLINE_S = 10.0
 PARTITION, TOPIC_ID = TopicPartition("topic", 0), bytes(range(16))
 
 
-def open_store(files: MemoryFiles) -> LocalLogStore:
-    clock, randomness = ManualClock(NOW_MS), Randomness(1)
+def open_store(
+    files: Files, path: str = "data", *, clock: ManualClock | None = None
+) -> LocalLogStore:
+    clock, randomness = clock or ManualClock(NOW_MS), Randomness(1)
     return LocalLogStore(
-        DataDirectories.open(("data",), files=files, clock=clock, randomness=randomness),
+        DataDirectories.open((path,), files=files, clock=clock, randomness=randomness),
         flusher=Flusher(files),
         clock=clock,
         randomness=randomness,
@@ -66,6 +71,32 @@ async def test_a_deleted_partition_begins_anew() -> None:
     append_values(store.open(PARTITION, TOPIC_ID, config), 3)
     store.delete(PARTITION, config)
     assert store.open(PARTITION, bytes(16), config).end_offset == 0
+
+
+async def test_a_closed_store_removes_nothing_any_more(tmp_path: Path) -> None:
+    class SlowToRemove(RealFiles):
+        """Until somebody waits for it."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.is_waited_for = threading.Event()
+
+        def remove_folder(self, folder: str) -> None:
+            assert self.is_waited_for.wait(DEADLINE_S)
+            super().remove_folder(folder)
+
+        def finish_background(self) -> None:
+            self.is_waited_for.set()
+            super().finish_background()
+
+    files, clock, config = SlowToRemove(), ManualClock(NOW_MS), topic_config(BrokerConfig(), {})
+    store = open_store(files, str(tmp_path), clock=clock)
+    append_values(store.open(PARTITION, TOPIC_ID, config), 3)
+    store.delete(PARTITION, config)
+    clock.advance(config.file_delete_delay_ms)
+    assert files.list_folders(str(tmp_path)) != []
+    await store.close({})
+    assert files.list_folders(str(tmp_path)) == []
 
 
 async def test_what_belongs_to_no_topic_is_set_aside_and_never_removed() -> None:

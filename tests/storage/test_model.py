@@ -204,6 +204,7 @@ class RealLogMachine(LogMachine):
         try:
             super().teardown()
         finally:
+            self.files.finish_background()
             shutil.rmtree(self.temporary)
 
 
