@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from brokers import RunningBroker
+from brokers import RunningBroker, running
 from confluent_kafka.admin import AdminClient, NewTopic
 from driver import Load
 
@@ -28,6 +28,16 @@ class Measurement:
         self.name, self.broker, self.driver = name, broker, driver
         self.folder, self.scale = folder, scale
         self.figures: Figures = {}
+
+    def starts(self, name: str, *, times: int = 3) -> None:
+        """Note the median of so many starts on empty folders; the first is that of the broker."""
+        taken_s = [self.broker.start_s]
+        for number in range(1, times):
+            folder = self.folder / f"start-{number}"
+            folder.mkdir()
+            with running(self.name, folder) as broker:
+                taken_s.append(broker.start_s)
+        self.figures[name] = statistics.median(taken_s) * 1000
 
     def scaled(self, count: int) -> int:
         """So many records as this run takes for that many; eight producers can share them."""
