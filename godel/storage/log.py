@@ -2,10 +2,10 @@
 
     log_start <= flushed <= end;  segments: [base ... ) [base ... ) [base ... end)
 
-Appends go to the last segment, through one `writev` into the page cache. How what is written gets
-durable stands in `durability.py`, how a folder becomes a log again in `recovery.py`, what is
-deleted in `retention.py`, searching by time in `timestamps.py`. Everything happens on the event
-loop but the syncs themselves.
+Appends go to the last segment, through one `writev` into the page cache. When that is rolled stands
+in `rolling.py`, how what is written gets durable in `durability.py`, how a folder becomes a log
+again in `recovery.py`, what is deleted in `retention.py`, searching by time in `timestamps.py`.
+Everything happens on the event loop but the syncs themselves.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from godel.storage.durability import Durability
 from godel.storage.files import Files, parent
 from godel.storage.flusher import Flusher
 from godel.storage.log_config import LogConfig
-from godel.storage.offset_index import MAX_RELATIVE_OFFSET
+from godel.storage.rolling import Rolling
 from godel.storage.segment import Segment, create_segment
 from godel.storage.segments import Segments
 from godel.storage.sidecar_files import REPLAYED_BYTES, SidecarFiles
@@ -63,9 +63,9 @@ class Log:
         self.on_snapshot_due: Callable[[], None] | None = None
         self._files = files
         self._clock = clock
-        self._randomness = randomness
         self.config = config
         self._segments = Segments(loaded.segments)
+        self._rolling = Rolling(config, clock=clock, randomness=randomness)
         self._log_start = loaded.log_start_offset
         self.sidecars = SidecarFiles(files, folder, loaded.snapshot_offsets)
         self.durability = Durability(
@@ -85,7 +85,6 @@ class Log:
         self._is_closed = False
         self.is_swapping = False  # by compaction: nothing is deleted meanwhile
         self.is_moving = False  # to another directory: nothing is deleted or compacted meanwhile
-        self._segments.active.roll_jitter_ms = self._jitter_ms()
         assert self._log_start <= self.flushed_offset <= self.end_offset, (
             f"{folder}: {self._log_start} <= {self.flushed_offset} <= {self.end_offset}"
         )
@@ -184,12 +183,8 @@ class Log:
     def configure(self, config: LogConfig) -> None:
         """Take new settings over, from the next append on."""
         self.config = config
-        self._segments.active.roll_jitter_ms = self._jitter_ms()
+        self._rolling.configure(config)
         self.durability.configure(config)
-
-    def _jitter_ms(self) -> int:
-        limit_ms = min(self.config.segment_jitter_ms, self.config.segment_ms)
-        return self._randomness.below(limit_ms) if limit_ms > 0 and self._randomness else 0
 
     # Appending
 
@@ -212,10 +207,8 @@ class Log:
         max_timestamp = header.max_timestamp
         noted: TransactionIndex | None = None
         try:
-            if segment.file.size and (
-                segment.file.size + size_bytes > self.config.segment_bytes
-                or last_offset - segment.base_offset > MAX_RELATIVE_OFFSET
-                or segment.is_due(max_timestamp, self._clock, self.config)
+            if segment.file.size and self._rolling.is_due(
+                segment, size_bytes, last_offset, max_timestamp
             ):
                 segment = self.roll()
             if aborted is not None:
@@ -259,13 +252,13 @@ class Log:
             self.end_offset,
             config=self.config,
             created_ms=self._clock.now_ms(),
-            roll_jitter_ms=self._jitter_ms(),
         )
         self._segments.limit_indexes()
         self.durability.add_folders(self.folder)
         self._segments.add(segment)
         self._snapshot_bytes = 0
         self._settled_offset = -1
+        self._rolling.rolled()
         self.durability.rolled(closing, segment, *indexes)
         return segment
 

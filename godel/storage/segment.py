@@ -10,7 +10,6 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator, Sequence
 
-from godel.clock import Clock
 from godel.errors import CorruptBatch
 from godel.records.batch import HEADER_SIZE, LENGTH_PREFIX_SIZE, MAGIC
 from godel.records.partition_log import EMPTY_SLICE, LogSlice
@@ -45,7 +44,6 @@ class Segment:
         "first_timestamp",
         "indexes",
         "next_offset",
-        "roll_jitter_ms",
         "transactions",
     )
 
@@ -59,7 +57,6 @@ class Segment:
         index_interval_bytes: int,
         is_new: bool = False,
         created_ms: int = 0,
-        roll_jitter_ms: int = 0,
         ending: str = "",
     ) -> None:
         path = join(folder, layout.segment_file(base_offset, layout.LOG) + ending)
@@ -67,7 +64,6 @@ class Segment:
         self.base_offset = base_offset
         self.next_offset = next_offset
         self.created_ms = created_ms
-        self.roll_jitter_ms = roll_jitter_ms
         self.file: File = files.open(path, 0 if is_new else None)
         self.indexes = SegmentIndexes(
             files, self.file, base_offset, interval_bytes=index_interval_bytes
@@ -118,21 +114,6 @@ class Segment:
             last_offset = batch.last_offset
         if last_offset + 1 > self.next_offset:
             raise self.corrupt(0, f"there are batches up to {last_offset}, not {self.next_offset}")
-
-    def is_due(self, timestamp_ms: int, clock: Clock, config: LogConfig) -> bool:
-        """Whether it is to be closed for its age or its indexes' size. It is not empty.
-
-        The age is counted from batch to batch where they have timestamps.
-        """
-        first_timestamp = self.first_timestamp
-        if first_timestamp is None:
-            first_timestamp = self.load_first_timestamp()
-        age_limit_ms = config.segment_ms - self.roll_jitter_ms
-        if first_timestamp >= 0 and timestamp_ms >= 0:
-            is_old = timestamp_ms - first_timestamp > age_limit_ms
-        else:
-            is_old = clock.now_ms() - self.created_ms > age_limit_ms
-        return is_old or self.indexes.is_full(config.segment_index_bytes)
 
     def load_first_timestamp(self) -> int:
         """The timestamp that the age of the segment is counted from; -1: it is empty."""
@@ -365,7 +346,6 @@ def create_segment(
     *,
     config: LogConfig,
     created_ms: int,
-    roll_jitter_ms: int = 0,
 ) -> Segment:
     """A new, empty segment and its data file."""
     segment = Segment(
@@ -375,7 +355,6 @@ def create_segment(
         next_offset=base_offset,
         index_interval_bytes=config.index_interval_bytes,
         created_ms=created_ms,
-        roll_jitter_ms=roll_jitter_ms,
         is_new=True,
     )
     segment.file.truncate(0)
