@@ -21,6 +21,7 @@ from godel.storage.checkpoint_writer import settled
 from godel.storage.data_directories import DataDirectories
 from godel.storage.data_directory import DataDirectory
 from godel.storage.directory_watch import DirectoryWatch
+from godel.storage.durability import Durability
 from godel.storage.files import Files, is_full
 from godel.storage.flusher import Flusher
 from godel.storage.log import Log
@@ -75,7 +76,7 @@ class Checkpoints:
     async def save(self, high_watermarks: Mapping[TopicPartition, int]) -> None:
         """See `LogStore.checkpoint`."""
         idle = [log for log in self._logs.values() if log.end_offset == log.flushed_offset]
-        await self.settle([log for log in idle if not log.is_settled], threads=1)
+        await self.settle([log for log in idle if not log.durability.is_settled], threads=1)
         await self._note(high_watermarks)
         await self._write_reporting(lambda one: one.positions.write())
         self._watch.ask(self._directories.working)
@@ -175,19 +176,19 @@ class Checkpoints:
 
     async def settle(self, logs: Iterable[Log], *, threads: int) -> None:
         """Have all of these logs on disk, indexes included: they need not be checked then."""
-        ends: dict[Log, int] = {}
-        syncing: Sequence[Log] = tuple(logs)
-        for log in syncing:
+        ends: dict[Durability, int] = {}
+        settling = [log.durability for log in logs]
+        for one in settling:
             with suppress(StorageFailed):
-                log.finish()
-                ends[log] = log.end_offset
+                one.finish()
+                ends[one] = one.end_offset
         await self._flusher.flush_all(
-            [log.durability for log in syncing if not log.durability.is_idle],
+            [one for one in settling if not one.is_idle],
             threads=threads,
             volumes=[directory.path for directory in self._directories.working],
         )
-        for log, end_offset in ends.items():
-            log.settled(end_offset)
+        for one, end_offset in ends.items():
+            one.settled(end_offset)
 
 
 def _is_worth_a_snapshot(log: Log, entries: Sequence[ProducerEntry]) -> bool:

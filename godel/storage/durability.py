@@ -7,11 +7,14 @@ A durable log asks for a sync after every append that finds none asked for; a ca
 failed write or sync fences the log: from there on nothing is written or acknowledged until the next
 start. A full disk refuses a write and has fenced nothing: what it left of the write is cut off
 before the next.
+
+The indexes of the active segment lie in memory; a log is settled once they are on disk, too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 from godel.clock import Clock, Timer
 from godel.errors import DiskFull, StorageFailed
@@ -29,6 +32,8 @@ meanwhile, and may have to read their own map first, behind all that they are wr
 at once, acknowledgements waited 40 ms for that.
 """
 
+UNSETTLED = -1
+
 
 class Durability:
     """Of one `Log`, which owns this and tells it what it has written. The flusher's `Syncable`."""
@@ -42,6 +47,7 @@ class Durability:
         "_folder",
         "_is_durable",
         "_is_sync_asked",
+        "_settled_offset",
         "_syncing",
         "_syncing_from",
         "_unsynced",
@@ -66,6 +72,7 @@ class Durability:
         config: LogConfig,
         flushed_offset: int,
         unsynced_folders: Iterable[str],
+        is_settled: bool,
     ) -> None:
         self._folder = folder
         self._flusher = flusher
@@ -85,6 +92,7 @@ class Durability:
         """Its file is in every sync."""
         self.end_offset = active.next_offset
         self.flushed_offset = flushed_offset
+        self._settled_offset = self.end_offset if is_settled else UNSETTLED
         self.failure: str | None = None
         """Why the log is fenced or closed."""
         self.on_flushed: Callable[[], None] | None = None
@@ -142,6 +150,7 @@ class Durability:
         self.add(closed.file, *files)
         self._closed_from = min(self._closed_from, closed.base_offset)
         self.active = active
+        self._settled_offset = UNSETTLED
         self.ask_for_sync()
 
     @property
@@ -245,7 +254,37 @@ class Durability:
         if self.end_offset > self.flushed_offset and (self._is_durable or self._waiters):
             self.ask_for_sync()
 
-    # The end
+    # Settling
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether all of the log is on disk, indexes included."""
+        return self._settled_offset == self.end_offset and self.is_idle
+
+    def finish(self) -> None:
+        """Write the indexes as a closed segment has them; they go with the next sync.
+
+        Raises `StorageFailed`.
+        """
+        if self.failure is None and not self.is_settled:
+            indexes = self.active.indexes
+            with self.writing("index"):
+                if not indexes.need_no_files:
+                    self.add(*indexes.finish())
+
+    def settled(self, end_offset: int) -> None:
+        """All that was finished and not synced when the log ended there is on disk."""
+        if self.failure is None and end_offset == self.end_offset:
+            self._settled_offset = end_offset
+
+    def settle(self) -> None:
+        """Have everything on disk before returning. Raises `StorageFailed`."""
+        self.flush()
+        self.finish()
+        self.flush()
+        self.settled(self.end_offset)
+
+    # What the disk refuses, and the end
 
     def refuse(self, action: str, failure: Exception) -> StorageFailed:
         """A write failed that has left the log as it was. Fences it unless the disk is full."""
@@ -253,6 +292,14 @@ class Durability:
             return self.fence(action, failure)
         self.tell(failure)
         return DiskFull(f"{self._folder}: {action} failed: {failure}")
+
+    @contextmanager
+    def writing(self, action: str) -> Iterator[None]:
+        """What leaves the log as it was when the disk refuses it. Raises `StorageFailed`."""
+        try:
+            yield
+        except OSError as failure:
+            raise self.refuse(action, failure) from failure
 
     def tell(self, failure: BaseException) -> None:
         """Pass on what the disk refused."""

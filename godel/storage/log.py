@@ -76,11 +76,11 @@ class Log:
             config=config,
             flushed_offset=loaded.flushed_offset,
             unsynced_folders=loaded.unsynced_folders,
+            is_settled=not loaded.report.was_checked,
         )
         for segment in loaded.segments:
             if segment.next_offset > loaded.flushed_offset:
                 self.durability.add(*segment.data_files())
-        self._settled_offset = -1 if loaded.report.was_checked else self.end_offset
         self._snapshot_bytes = 0  # of the active segment lie before the newest producer snapshot
         self._is_closed = False
         self.is_swapping = False  # by compaction: nothing is deleted meanwhile
@@ -155,11 +155,6 @@ class Log:
     @property
     def size_bytes(self) -> int:
         return self._segments.size_bytes
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether all of it is on disk, indexes included."""
-        return self._settled_offset == self.end_offset and self.durability.is_idle
 
     @property
     def failure(self) -> str | None:
@@ -257,7 +252,6 @@ class Log:
         self.durability.add_folders(self.folder)
         self._segments.add(segment)
         self._snapshot_bytes = 0
-        self._settled_offset = -1
         self._rolling.rolled()
         self.durability.rolled(closing, segment, *indexes)
         return segment
@@ -271,14 +265,6 @@ class Log:
     def flush(self) -> None:
         """Sync what is unsynced before returning. Raises `StorageFailed`."""
         self.durability.flush()
-
-    @contextmanager
-    def _writing(self, action: str) -> Iterator[None]:
-        """What leaves the log as it was when the disk refuses it. Raises `StorageFailed`."""
-        try:
-            yield
-        except OSError as failure:
-            raise self.durability.refuse(action, failure) from failure
 
     # Reading
 
@@ -389,7 +375,7 @@ class Log:
         """See `PartitionLog.delete_old_segments`."""
         if self.failure is not None or self.is_swapping or self.is_moving:
             return
-        with self._writing("deletion"):
+        with self.durability.writing("deletion"):
             while at_most and (outdated := self._segments.first_below(self._log_start)):
                 at_most -= 1
                 self._let_go(outdated)
@@ -423,7 +409,7 @@ class Log:
 
     def save_leader_epochs(self, epochs: Sequence[EpochStart]) -> None:
         """See `PartitionLog.save_leader_epochs`."""
-        with self._writing("checkpoint"):
+        with self.durability.writing("checkpoint"):
             self.sidecars.write_leader_epochs(epochs)
 
     def latest_producers(self) -> tuple[int, list[ProducerEntry]]:
@@ -434,7 +420,7 @@ class Log:
         """See `PartitionLog.save_producers`."""
         if self.sidecars.has_producers(self.end_offset):
             return
-        with self._writing("snapshot"):
+        with self.durability.writing("snapshot"):
             file = self.sidecars.write_producers(self.end_offset, producers, self._segments.bases)
         self._snapshot_bytes = self._segments.active.size_bytes
         self.durability.add(file)
@@ -447,8 +433,8 @@ class Log:
 
         And the producers, where much would have to be replayed.
         """
-        if self.failure is None and not self.is_settled:
-            with suppress(StorageFailed), self._writing("index"):
+        if self.failure is None and not self.durability.is_settled:
+            with suppress(StorageFailed), self.durability.writing("index"):
                 active = self._segments.active
                 if not active.indexes.need_no_files:
                     active.indexes.write()
@@ -457,31 +443,12 @@ class Log:
                     self.on_snapshot_due()
         return self.durability.recovery_point
 
-    def finish(self) -> None:
-        """Write the indexes as a closed segment has them; they go with the next sync.
-
-        Raises `StorageFailed`.
-        """
-        if self.failure is None and not self.is_settled:
-            indexes = self._segments.active.indexes
-            with self._writing("index"):
-                if not indexes.need_no_files:
-                    self.durability.add(*indexes.finish())
-
-    def settled(self, end_offset: int) -> None:
-        """All that was finished and not synced when the log ended there is on disk."""
-        if self.failure is None and end_offset == self.end_offset:
-            self._settled_offset = end_offset
-
     def close(self) -> None:
-        """Sync, finish the indexes, let every file go. Raises `StorageFailed` when that fails."""
+        """Have all of it on disk, and let every file go. Raises `StorageFailed` when it is not."""
         if self._is_closed:
             return
         try:
-            self.durability.flush()
-            self.finish()
-            self.durability.flush()
-            self.settled(self.end_offset)
+            self.durability.settle()
         finally:
             self.abandon("the log is closed")
 

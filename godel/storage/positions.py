@@ -100,7 +100,7 @@ class Positions:
         """Take over how far the open logs are; `write` writes it."""
         for partition, log in logs.items():
             self.recovery_points[partition] = log.prepare_recovery()
-            if log.is_settled:
+            if log.durability.is_settled:
                 active = log.segments[-1]
                 self.ends[partition] = LogEnd(log.end_offset, active.base_offset, active.size_bytes)
             else:

@@ -134,7 +134,7 @@ class Relocation:
         files, source, target = self.source.files, self.source, self.target
         left_out: tuple[str, ...] = ()
         try:
-            self.log.finish()
+            self.log.durability.finish()
         except StorageFailed:
             if self.log.failure is not None:
                 raise

@@ -356,7 +356,7 @@ async def test_a_full_disk_does_not_keep_logs_of_many_segments_from_being_read()
     append_values(log, 1)
     log.flush()
     await store.checkpoint({})
-    assert log.is_settled
+    assert log.durability.is_settled
 
 
 async def test_only_a_log_that_is_on_disk_with_its_indexes_counts_as_unchanged() -> None:
@@ -368,9 +368,9 @@ async def test_only_a_log_that_is_on_disk_with_its_indexes_counts_as_unchanged()
     for number in range(20):
         append(log, batch_of([b"x" * 90], timestamps=[NOW_MS + number]))
     log.flush()
-    assert not log.is_settled
+    assert not log.durability.is_settled
     await store.checkpoint({})
-    assert log.is_settled
+    assert log.durability.is_settled
     files = files.after_crash()
     store = open_store(files)
     await store.recover({PARTITION: config}, threads=2)
@@ -379,14 +379,14 @@ async def test_only_a_log_that_is_on_disk_with_its_indexes_counts_as_unchanged()
     assert found is not None
     assert (found.offset, found.timestamp_ms) == (19, NOW_MS + 19)
     append(log, batch_of([b"x"]))
-    assert not log.is_settled
+    assert not log.durability.is_settled
     await store.checkpoint({})
     assert log.end_offset == 21
     log.flush()
     await store.checkpoint({})
-    assert log.is_settled
+    assert log.durability.is_settled
     log.roll()
-    assert not log.is_settled
+    assert not log.durability.is_settled
 
 
 async def test_an_empty_log_that_was_stopped_is_durable_when_it_is_written_to_later() -> None:
@@ -454,12 +454,12 @@ async def test_a_full_disk_at_a_checkpoint_leaves_a_log_unsettled_until_there_is
     log.flush()
     files.fail(lambda operation: operation.path.endswith("index"), error=errno.ENOSPC)
     await store.checkpoint({})
-    assert not log.is_settled
+    assert not log.durability.is_settled
     files.faults = None
     append_values(log, 1)
     log.flush()
     await store.checkpoint({})
-    assert log.is_settled
+    assert log.durability.is_settled
 
 
 async def test_a_full_disk_at_the_stop_makes_it_unclean_and_loses_nothing() -> None:

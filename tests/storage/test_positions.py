@@ -103,9 +103,9 @@ def test_ends_that_recovery_has_found_otherwise_do_not_stay_on_a_full_disk() -> 
     files = FaultyFiles()
     positions, _, _ = read(files)
     log = a_log(files, FIRST, 3)
-    log.finish()
+    log.durability.finish()
     log.flush()
-    log.settled(3)
+    log.durability.settled(3)
     positions.note({FIRST: log}, {})
     positions.write().result()
     assert positions.ends[FIRST].offset == 3

@@ -216,7 +216,7 @@ async def test_a_cached_logs_indexes_are_synced_with_all_that_is_cut_off_them() 
     log = open_log(files, "d/t-0", config=config)
     for _ in range(20):
         append_values(log, 1, size=90)
-    log.finish()
+    log.durability.finish()
     log.flush()
     log.abandon("killed")
     with_all = files.read("d/t-0/00000000000000000000.index")
