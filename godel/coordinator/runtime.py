@@ -25,8 +25,8 @@ from structlog.typing import FilteringBoundLogger
 
 from godel.clock import Clock, Timer
 from godel.coordinator.decision import Decision, Instant, Parked, Wake
+from godel.coordinator.replay import committed_records
 from godel.errors import ApiError, CorruptBatch, DecodeError, ErrorCode, StorageFailed
-from godel.records.batch import BatchHeader, iterate_headers, iterate_records, read_end_marker
 from godel.records.builder import build_batch
 from godel.types import Buffer
 
@@ -161,7 +161,7 @@ class CoordinatorRuntime(Generic[Machine]):
         for partition in partitions:
             if partition not in self.shards:
                 shard = Shard(partition, self._open_log(partition), self._new_machine())
-                shard.replay = self._replay(shard)
+                shard.replay = committed_records(shard.log.replay(), shard.machine.decode)
                 self.shards[partition] = shard
         self._load_more()
 
@@ -207,28 +207,6 @@ class CoordinatorRuntime(Generic[Machine]):
         shard.deferred.clear()
         if shard.replayed:
             self._log.info("coordinator_loaded", partition=shard.partition, records=shard.replayed)
-
-    def _replay(self, shard: Shard[Machine]) -> Iterator[Any]:
-        """The records that count: those of a transaction only once it was committed.
-
-        None: one that does not, so that the reader can stop in between.
-        """
-        open_transactions: dict[int, list[Any]] = {}
-        for header, batch in _batches(shard.log.replay()):
-            if header.is_control:
-                pending = open_transactions.pop(header.producer_id, [])
-                marker = read_end_marker(batch)
-                if marker is not None and marker.is_commit:
-                    yield from pending
-                continue
-            for record in iterate_records(batch):
-                decoded = None
-                if record.key is not None:
-                    decoded = shard.machine.decode(record.key, record.value)
-                if header.is_transactional and decoded is not None:
-                    open_transactions.setdefault(header.producer_id, []).append(decoded)
-                    decoded = None
-                yield decoded
 
     # -- requests -----------------------------------------------------------------------------
 
@@ -481,12 +459,3 @@ def then(
         return finish(await cast("Awaitable[Reply]", reply))
 
     return wait()
-
-
-def _batches(pieces: Iterable[Buffer]) -> Iterable[tuple[BatchHeader, memoryview]]:
-    for piece in pieces:
-        view = memoryview(piece)
-        at = 0
-        for header in iterate_headers(view):
-            yield header, view[at : at + header.size_bytes]
-            at += header.size_bytes
