@@ -213,6 +213,8 @@ class DataDirectory:
             self.files.remove(marker)
         self.files.sync_folder(self.path)
         self._look_at_folders()
+        if self.was_clean:
+            self._look_at_ends()
         self._forget_missing()
 
     def _look_at_folders(self) -> None:
@@ -226,6 +228,31 @@ class DataDirectory:
                 f"aside by an earlier start (the first: {min(strays)}); nothing here reads or "
                 f"removes them: if nobody needs the data, rm -r {self.path}/*-stray"
             )
+
+    def _look_at_ends(self) -> None:
+        """A log that has changed since a clean stop may have lost what clients were shown.
+
+        So it is as after a crash, and leader epochs rise.
+        """
+        changed = [one for one in self.positions.ends if not self._is_as_left(one)]
+        if changed:
+            self.was_clean = False
+            self.problems.append(
+                f"{len(changed)} logs in {self.path} do not end where the last stop has left them "
+                f"(the first: {min(changed)}); every log is checked as after a crash"
+            )
+
+    def _is_as_left(self, partition: TopicPartition) -> bool:
+        """Whether a log's last segment has the size that was noted when it was closed.
+
+        Another size is no broker's doing.
+        """
+        end = self.positions.ends[partition]
+        path = join(self.folder(partition), layout.segment_file(end.base_offset, layout.LOG))
+        try:
+            return self.files.size(path) == end.size_bytes
+        except OSError:  # whatever it is, recovering the log meets it again
+            return False
 
     def _forget_missing(self) -> None:
         """A folder that is not there has no offsets; one made later under its name begins anew."""
@@ -344,20 +371,6 @@ class DataDirectory:
             for partition in self._folders.partitions
             if partition in configs
         ]
-
-    def is_as_left(self, partition: TopicPartition) -> bool:
-        """Whether a log's last segment has the size that was noted when it was closed, if it was.
-
-        Another size is no broker's doing. Raises OSError.
-        """
-        end = self.positions.ends.get(partition)
-        if end is None:
-            return True
-        path = join(self.folder(partition), layout.segment_file(end.base_offset, layout.LOG))
-        try:
-            return self.files.size(path) == end.size_bytes
-        except FileNotFoundError:
-            return False
 
     def known_end(self, partition: TopicPartition) -> int | None:
         """The end of a log that was not opened since the start; None: one has to open it."""

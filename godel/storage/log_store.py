@@ -110,16 +110,15 @@ class LocalLogStore:
         recovery_point = directory.positions.recovery_points.get(partition, 0)
         checked_end = directory.positions.checked_ends.get(partition)
         is_checked = checked_end is not None
-        is_as_left = directory.is_as_left(partition)
         log = Log.open(
             directory.folder(partition),
             files=directory.files,
             flusher=self._flusher,
             clock=self._clock,
             config=config,
-            was_clean=is_as_left and (directory.was_clean or is_checked),
+            was_clean=directory.was_clean or is_checked,
             recovery_point=recovery_point if checked_end is None else checked_end,
-            flushed_offset=recovery_point if is_checked and is_as_left else None,
+            flushed_offset=recovery_point if is_checked else None,
             log_start_offset=directory.positions.log_starts.get(partition, 0),
             topic_id=topic_id,
             randomness=self._randomness,

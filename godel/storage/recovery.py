@@ -288,17 +288,17 @@ def _recover(
 
 def _note_loss(folder: str, loaded: LoadedLog, recovery_point: int) -> None:
     """What there is may be whole, and end before what was durable: files are gone, or shorter."""
-    segments = loaded.segments
+    segments, cut = loaded.segments, loaded.report.cut
     end_offset = segments[-1].next_offset if segments else loaded.log_start_offset
-    if loaded.report.cut is None and max(end_offset, loaded.log_start_offset) < recovery_point:
-        loaded.report.cut = Cut(
-            end_offset,
-            segments[-1].file.path if segments else folder,
-            segments[-1].size_bytes if segments else 0,
-            f"batches up to offset {recovery_point} were durable, and are gone",
-            0,
-            (),
-        )
+    if max(end_offset, loaded.log_start_offset) >= recovery_point:
+        return
+    lost = f"batches up to offset {recovery_point} were durable, and are gone"
+    if cut is not None:
+        loaded.report.cut = cut._replace(reason=f"{cut.reason}; {lost}")
+    else:
+        path = segments[-1].file.path if segments else folder
+        position = segments[-1].size_bytes if segments else 0
+        loaded.report.cut = Cut(end_offset, path, position, lost, 0, ())
 
 
 def finish_indexes(segment: Segment) -> Sequence[File]:

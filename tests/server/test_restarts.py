@@ -8,10 +8,17 @@ import pytest
 
 from godel.clock import ManualClock, Randomness
 from godel.errors import ErrorCode
+from godel.protocol.messages.offset_for_leader_epoch import (
+    OffsetForLeaderEpochRequest,
+    OffsetForLeaderPartition,
+    OffsetForLeaderTopic,
+)
 from godel.server.node import Node
 from godel.storage.faulty_files import FaultyFiles, PowerCut
 from godel.storage.log import Log
+from godel.storage.memory_files import MemoryFiles
 from godel.testing import Broker
+from godel.types import TopicPartition
 from tests.disks import DURABLE
 from tests.wire import (
     Client,
@@ -78,6 +85,36 @@ def test_a_crash_under_write_caching_loses_what_was_not_synced() -> None:
     with broker, Client(broker) as client:
         assert values_of(client.fetch("t")) == []
         assert values_of(client.fetch("flushed")) == ["a"]
+
+
+def test_who_has_read_what_is_gone_after_a_clean_stop_learns_it_by_the_leader_epoch() -> None:
+    files = MemoryFiles()
+    broker = Broker(DURABLE, files=files, clock=ManualClock())
+    with broker, Client(broker) as client:
+        client.create("t")
+        for value in "abc":
+            assert client.produce("t", batch(value)).error_code == 0
+        kept_bytes = broker.run(size_of_t) // 3 * 2
+    files.open(f"memory/t-0/{0:020d}.log").truncate(kept_bytes)
+    for _ in range(2):  # a clean stop after it changes nothing
+        with broker, Client(broker) as client:
+            assert client.leader_epoch("t") == 1
+            assert end_of_epoch(client, 0) == 2
+            stale = client.fetch("t", 3, current_leader_epoch=0)
+            assert stale.error_code == ErrorCode.FENCED_LEADER_EPOCH
+            assert values_of(client.fetch("t", current_leader_epoch=1))[:2] == ["a", "b"]
+            client.produce("t", batch("d"))
+
+
+def size_of_t(node: Node) -> int:
+    return node.broker.logs.size_bytes(TopicPartition("t", 0))
+
+
+def end_of_epoch(client: Client, epoch: int) -> int:
+    wanted = OffsetForLeaderPartition(0, current_leader_epoch=-1, leader_epoch=epoch)
+    topic = OffsetForLeaderTopic(topic="t", partitions=[wanted])
+    answer = client.send(OffsetForLeaderEpochRequest(replica_id=-1, topics=[topic]), 4)
+    return int(answer.topics[0].partitions[0].end_offset)
 
 
 def test_many_segments_and_producers_survive_both_kinds_of_stop() -> None:

@@ -240,6 +240,30 @@ def test_a_damaged_checkpoint_has_everything_checked() -> None:
     assert open_partition(directory).end_offset == 5
 
 
+@pytest.mark.parametrize("change", ["shorter", "longer", "no file", "no folder"])
+def test_a_log_that_has_changed_since_a_clean_stop_makes_the_start_unclean(change: str) -> None:
+    files = MemoryFiles()
+    directory = open_directory(files)
+    log, other = open_partition(directory), TopicPartition("topic", 1)
+    append_values(log, 5)
+    logs = {PARTITION: log, other: open_partition(directory, other)}
+    directory.close(logs, {})
+    path = log.segments[-1].file.path
+    if change == "no folder":
+        files.remove_folder(log.folder)
+    elif change == "no file":
+        files.remove(path)
+    else:
+        files.open(path).truncate(10)
+        if change == "longer":
+            files.open(path).append((bytes(1000),), 1000)
+    directory = open_directory(files)
+    assert not directory.was_clean
+    (problem,) = directory.problems
+    assert problem.startswith("1 logs in data do not end where the last stop has left them (the")
+    assert "topic-0" in problem
+
+
 def test_checkpoints_keep_what_is_known_of_logs_not_opened() -> None:
     files = MemoryFiles()
     directory = open_directory(files)

@@ -299,7 +299,9 @@ async def test_a_log_that_has_changed_since_a_clean_stop_is_checked(change: str)
     with capture_logs() as lines:
         log = store.open(PARTITION, TOPIC_ID, config)
     assert log.recovery_report.was_checked
-    assert [line["partition"] for line in lines if line["event"] == "log_cut"] == ["topic-0"]
+    (line,) = [line for line in lines if line["event"] == "log_cut"]
+    assert line["partition"] == "topic-0"
+    assert ("up to offset 3 were durable, and are gone" in line["reason"]) == (change != "longer")
     end = {"shorter": 2, "longer": 3, "gone": 0}[change]
     assert log.end_offset == end
     append_values(log, 1)

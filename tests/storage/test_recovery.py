@@ -279,6 +279,19 @@ def test_durable_batches_that_are_gone_without_a_trace_are_reported(left: int) -
     assert open_log(files, recovery_point=left).recovery_report.cut is None
 
 
+def test_durable_batches_that_are_gone_but_for_a_torn_one_are_reported() -> None:
+    files, log = written(3)
+    path = log.segments[0].file.path
+    log.close()
+    damage(files, path, shorten(log.segments[0].size_bytes - 1))
+    log = open_log(files, recovery_point=3)
+    assert log.end_offset == 2
+    cut = log.recovery_report.cut
+    assert cut is not None
+    assert cut.cut_bytes > 0
+    assert cut.reason.endswith("; batches up to offset 3 were durable, and are gone")
+
+
 def test_a_log_whose_last_records_were_deleted_has_lost_nothing() -> None:
     files, log = written(3)
     log.close()
