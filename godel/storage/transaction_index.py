@@ -14,7 +14,6 @@ from __future__ import annotations
 import struct
 from bisect import bisect_left
 from collections.abc import Iterator
-from itertools import pairwise
 
 from godel.records.transactions import AbortedTransaction
 from godel.storage.files import File
@@ -74,18 +73,24 @@ class TransactionIndex:
             self.file.truncate(size_bytes)
 
     def is_sound(self, base_offset: int, next_offset: int) -> bool:
-        """Whether every entry can be one of a segment with these offsets. Reads all of it."""
+        """Whether every entry can be one of a segment with these offsets. Reads all of it.
+
+        Markers follow one another, what one says is decided stays decided, and no transaction
+        begins before that. There is no checksum: a wrong producer or beginning may pass.
+        """
         size_bytes = self.file.size
         if size_bytes % ENTRY_SIZE:
             return False
         data = self.file.pread(0, size_bytes) if size_bytes else b""
-        entries, versions = [], set()
-        for version, *fields in _ENTRY.iter_unpack(data):
-            entries.append(AbortedTransaction(*fields))
-            versions.add(version)
-        return (
-            versions <= {VERSION}
-            and all(base_offset <= entry.last_offset < next_offset for entry in entries)
-            and all(0 <= entry.first_offset < entry.last_offset for entry in entries)
-            and all(one.last_offset < another.last_offset for one, another in pairwise(entries))
-        )
+        end_offset, decided_offset = base_offset, 0
+        for version, producer_id, first, last, last_stable in _ENTRY.iter_unpack(data):
+            if (
+                version != VERSION
+                or producer_id < 0
+                or not decided_offset <= first < last < next_offset
+                or not decided_offset <= last_stable <= last + 1
+                or last < end_offset
+            ):
+                return False
+            end_offset, decided_offset = last + 1, last_stable
+        return True

@@ -177,6 +177,18 @@ def test_a_damaged_index_is_made_again_when_it_is_needed(damage: bytes) -> None:
     assert files.size(INDEX) == 34
 
 
+@pytest.mark.parametrize("bit", range(2, 64))
+def test_a_search_does_not_end_by_a_flipped_bit_where_nothing_can_be_decided(bit: int) -> None:
+    files = MemoryFiles()
+    log = open_log(files)
+    three_segments(log)
+    log.close()
+    node = files.file_node(INDEX, create=False)
+    node.data[-1 - bit // 8] ^= 1 << bit % 8  # what was decided when producer 2 ended
+    again = open_log(files, was_clean=True, recovery_point=9)
+    assert again.aborted_transactions(0, 3) == [ALL[0], ALL[2]]
+
+
 def test_an_entry_reaches_the_disk_with_its_marker() -> None:
     files = FaultyFiles()
     log = open_log(files)

@@ -65,6 +65,11 @@ def test_what_lies_behind_an_offset_is_forgotten() -> None:
         [FIRST, FIRST],
         [FIRST._replace(first_offset=-1)],
         [FIRST._replace(first_offset=9)],
+        [FIRST._replace(producer_id=-1)],
+        [FIRST._replace(last_stable_offset=-1)],
+        [FIRST._replace(last_stable_offset=11)],
+        [FIRST, SECOND._replace(last_stable_offset=2)],
+        [FIRST, SECOND._replace(first_offset=2)],
     ],
 )
 def test_entries_that_cannot_be_are_not_believed(entries: list[AbortedTransaction]) -> None:
