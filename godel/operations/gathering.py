@@ -140,7 +140,8 @@ async def settle(
             raise DataDirectoryError(one.failure)
         source = sources[one.partition]
         start_offset = min(source.log_start_offset, one.end_offset)
-        positions[one.partition] = LogPosition(start_offset, one.end_offset)
+        undecided = one.report.open_transactions if one.report else None
+        positions[one.partition] = LogPosition(start_offset, one.end_offset, undecided)
         tally.partitions += 1
         tally.size_bytes += log_bytes(files, directory.folder(one.partition))
         tally.add(judge(one, source))

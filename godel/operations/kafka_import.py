@@ -27,16 +27,18 @@ from godel.metadata.identifiers import id_text, new_id
 from godel.metadata.store import MAX_OPERATIONS, MetadataStore, Put
 from godel.operations.broker_directories import Identity
 from godel.operations.findings import Finding, Tally, note, problem
-from godel.operations.gathering import OnProgress, copy_partition, log_bytes, settle
+from godel.operations.gathering import OnProgress, Source, copy_partition, log_bytes, settle
 from godel.operations.kafka_directory import KafkaData, read_kafka_directories
 from godel.operations.kafka_metadata import KafkaMetadata, KafkaTopic
-from godel.operations.new_directory import NewDirectory
+from godel.operations.new_directory import LogPosition, NewDirectory
+from godel.records.transactions import OpenTransactions
 from godel.storage import layout
 from godel.storage.data_directory import DataDirectoryError
 from godel.storage.files import Files, join
 from godel.storage.leader_epoch_checkpoint import read_leader_epochs
 from godel.storage.partition_metadata import write_partition_metadata
 from godel.storage.producer_snapshot import DamagedSnapshot, read_producers
+from godel.storage.sidecar_files import SidecarFiles
 from godel.types import TopicPartition
 
 OpenStore = Callable[[], Awaitable[MetadataStore]]
@@ -83,6 +85,7 @@ async def import_kafka(
                     raise DataDirectoryError(f"{source.folder} is gone; is Apache Kafka running?")
                 write_partition_metadata(files, folder, ids[partition.topic])
             logs = await settle(files, directory, data.sources, tally=tally, clock=clock, log=log)
+            tally.add(undecided(files, directory, data.sources, logs))
             store = await open_store()
             try:
                 await write_metadata(
@@ -117,6 +120,37 @@ async def write_metadata(store: MetadataStore, puts: Sequence[Put]) -> None:
     """Into an empty store. Raises `StoreUnavailable`."""
     for start in range(0, len(puts), MAX_OPERATIONS):
         await store.txn((), puts[start : start + MAX_OPERATIONS])
+
+
+def undecided(
+    files: Files,
+    directory: NewDirectory,
+    sources: Mapping[TopicPartition, Source],
+    logs: Mapping[TopicPartition, LogPosition],
+) -> Iterator[Finding]:
+    """Transactions that are open, and that this broker has no way to end. Raises OSError."""
+    for partition, log in sorted(logs.items()):
+        begun = log.open_transactions
+        if begun is None:  # what is left of one may be in the snapshot only
+            begun = newest_open_transactions(files, directory.folder(partition), log.end_offset)
+        if begun:
+            whose = ", ".join(f"producer {one} from offset {at}" for one, at in begun.items())
+            what = (
+                f"a transaction is open that nobody can end after the import ({whose}): readers of "
+                "committed records get no farther; start Apache Kafka once more until it has ended "
+                "it (after the producer's transaction.timeout.ms, or by kafka-transactions.sh "
+                "abort), stop it and import again into an empty directory"
+            )
+            yield problem(sources[partition].folder, what)
+
+
+def newest_open_transactions(files: Files, folder: str, end_offset: int) -> Mapping[int, int]:
+    """What the newest producer snapshot says of them. Raises OSError."""
+    parsed = filter(None, map(layout.parse_segment_file, files.list_files(folder)))
+    offsets = {one.base_offset for one in parsed if one.suffix == layout.PRODUCER_SNAPSHOT}
+    _, producers = SidecarFiles(files, folder, offsets).latest_producers(end_offset) or (0, ())
+    begun = {one.producer_id: one.current_transaction_first_offset for one in producers}
+    return OpenTransactions(begun).first_offsets
 
 
 # -- what is taken over ---------------------------------------------------------------------------

@@ -32,6 +32,8 @@ class LogPosition(NamedTuple):
 
     start_offset: int
     end_offset: int
+    open_transactions: Mapping[int, int] | None = None
+    """Where those began that are open at the end, by producer; None: no batch is in one."""
 
 
 class NewDirectory:

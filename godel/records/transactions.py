@@ -42,6 +42,11 @@ class OpenTransactions:
         return producer_id in self._first_offsets
 
     @property
+    def first_offsets(self) -> Mapping[int, int]:
+        """Of each producer with one where it began, in that order."""
+        return self._first_offsets
+
+    @property
     def first_offset(self) -> int | None:
         """Where the earliest of them began; None: nothing is open."""
         return next(iter(self._first_offsets.values()), None)

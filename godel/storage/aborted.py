@@ -7,7 +7,7 @@ have to know what was open before: the newest producer snapshot says it, and wha
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
 
@@ -62,6 +62,11 @@ class Rebuilding:
         self._segments = segments
         self._snapshots = snapshots
         self._open: OpenTransactions | None = None
+
+    @property
+    def open_transactions(self) -> Mapping[int, int] | None:
+        """Where those began that are open behind the last batch, by producer; None: saw none."""
+        return None if self._open is None else self._open.first_offsets
 
     def begin(self, segment: Segment, offset: int) -> None:
         """Go on with a segment, from the batch at `offset` on: what is before it has its entries.

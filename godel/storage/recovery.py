@@ -8,7 +8,7 @@ the wrong one, all that is cut off is kept aside in `.corrupt` files.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -54,6 +54,9 @@ class RecoveryReport:
     cut: Cut | None = None
     leader_epochs: list[EpochStart] = field(default_factory=list)
     """As the checked batches carry them."""
+
+    open_transactions: Mapping[int, int] | None = None
+    """Where those began that are open at the end, by producer; None: no checked batch is in one."""
 
 
 @dataclass(slots=True)
@@ -279,6 +282,7 @@ def _recover(
             file.sync()
         for file in (*data, *indexes):
             file.close()
+    report.open_transactions = rebuilding.open_transactions
     _note_loss(folder, loaded, recovery_point)
     if not config.write_caching:
         loaded.flushed_offset = layout.MAX_OFFSET

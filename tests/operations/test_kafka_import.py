@@ -32,7 +32,8 @@ from tests.operations.kafka import (
     topic_id,
     write_kafka,
 )
-from tests.storage.harness import put
+from tests.storage.harness import append_values, open_log, put
+from tests.storage.test_aborted import ABORT, COMMIT, Writer
 
 TARGET = "data"
 SHARE = 1.0 if IS_FUZZ else 0.15
@@ -129,6 +130,51 @@ def test_every_batch_is_served_as_it_was(files: FaultyFiles) -> None:
         assert image.group_overrides["readers"] == {"consumer.session.timeout.ms": "50000"}
 
     on_broker(files, store, look)
+
+
+def begin_transactions(files: FaultyFiles) -> Writer:
+    log = open_log(files, f"{PATH}/t-0", segment_bytes=1 << 20)
+    assert log.end_offset == 62
+    writer = Writer(log)
+    writer.data(7)
+    writer.data(8)
+    writer.data(7)
+    return writer
+
+
+@pytest.mark.parametrize("has_snapshot", [False, True])
+def test_transactions_that_were_open_are_a_problem(files: FaultyFiles, has_snapshot: bool) -> None:
+    writer = begin_transactions(files)
+    if has_snapshot:
+        writer.roll()
+    writer.log.flush()
+    _, tally = run_import(files, MemoryStore())
+    (found,) = tally.problems()
+    assert found.path == f"{PATH}/t-0"
+    assert "(producer 7 from offset 62, producer 8 from offset 63)" in found.what
+    assert "readers of committed records get no farther; start Apache Kafka" in found.what
+
+
+def test_transactions_that_have_ended_are_no_problem(files: FaultyFiles) -> None:
+    writer = begin_transactions(files)
+    writer.roll()
+    writer.end(8, ABORT)
+    writer.end(7, COMMIT)
+    writer.log.flush()
+    assert run_import(files, MemoryStore())[1].is_sound
+
+
+def test_a_transaction_is_open_though_its_records_were_deleted(files: FaultyFiles) -> None:
+    writer = begin_transactions(files)
+    writer.end(8, ABORT)
+    writer.roll()
+    append_values(writer.log, 2)
+    writer.log.truncate_prefix(66)
+    writer.log.delete_old_segments()
+    writer.log.flush()
+    _, tally = run_import(files, MemoryStore())
+    (found,) = tally.problems()
+    assert "(producer 7 from offset 62): readers of committed records" in found.what
 
 
 def test_epochs_and_producer_ids_begin_above_those_there_were(files: FaultyFiles) -> None:
