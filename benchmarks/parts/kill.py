@@ -22,7 +22,7 @@ TOPIC = "killed"
 ROWS = [
     Row("killed under load: start to first answer", "s", budget=1.0),
     Row("killed under load: start to first ack", "s", budget=1.0),
-    Row("start on an empty folder in the same run", "s", budget=0.3),
+    Row("start on an empty folder in the same run", "s"),
 ]
 
 
