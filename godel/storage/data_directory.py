@@ -367,6 +367,7 @@ class DataDirectory:
                 positions.log_starts.get(partition, 0),
                 positions.ends.get(partition),
                 self.is_suspect,
+                positions.clean_offsets.get(partition, 0),
             )
             for partition in self._folders.partitions
             if partition in configs

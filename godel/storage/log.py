@@ -102,6 +102,7 @@ class Log:
         recovery_point: int = 0,
         flushed_offset: int | None = None,
         log_start_offset: int = 0,
+        compacted_end: int = 0,
         topic_id: TopicId | None = None,
         randomness: Randomness | None = None,
     ) -> Log:
@@ -110,7 +111,7 @@ class Log:
         `was_clean`: the broker that had it before stopped in good order, and `recovery_point` is
         the end of the log (of which all is durable, or as far as `flushed_offset`). Otherwise
         everything from the segment with `recovery_point` on is checked. What was found and done
-        stands in `recovery_report`. Raises OSError.
+        stands in `recovery_report`. `compacted_end`: see `recovery.load`. Raises OSError.
         """
         loaded = recovery.load(
             files,
@@ -120,6 +121,7 @@ class Log:
             recovery_point=recovery_point,
             flushed_offset=flushed_offset,
             log_start_offset=log_start_offset,
+            compacted_end=compacted_end,
             now_ms=clock.now_ms(),
         )
         log = cls(

@@ -41,7 +41,7 @@ from godel.storage.folders import batches_size
 from godel.storage.log import Log
 from godel.storage.log_config import LogConfig, log_config
 from godel.storage.mover import Mover
-from godel.storage.recovery import Cut
+from godel.storage.recovery import RecoveryReport
 from godel.storage.recovery_run import recover_logs
 from godel.storage.relocation import Relocation
 from godel.types import TopicId, TopicPartition
@@ -120,6 +120,7 @@ class LocalLogStore:
             recovery_point=recovery_point if checked_end is None else checked_end,
             flushed_offset=recovery_point if is_checked else None,
             log_start_offset=directory.positions.log_starts.get(partition, 0),
+            compacted_end=directory.positions.clean_offsets.get(partition, 0),
             topic_id=topic_id,
             randomness=self._randomness,
         )
@@ -156,8 +157,8 @@ class LocalLogStore:
                 self._log.error(
                     "partition_offline", partition=str(one.partition), reason=one.failure
                 )
-            elif one.report is not None and one.report.cut is not None:
-                self._report_cut(one.partition, one.report.cut)
+            elif one.report is not None:
+                self._report_recovery(one.partition, one.report)
         try:
             with self._watch.suspecting(directory):
                 directory.positions.note_recovered([one for one in done if one.failure is None])
@@ -286,12 +287,18 @@ class LocalLogStore:
     def _report(self, partition: TopicPartition, log: Log) -> None:
         """Tell the operator what opening a log has met."""
         self._report_problems()
-        cut = log.recovery_report.cut
-        if cut is not None:
-            self._report_cut(partition, cut)
+        self._report_recovery(partition, log.recovery_report)
 
-    def _report_cut(self, partition: TopicPartition, cut: Cut) -> None:
-        self._log.warning("log_cut", partition=str(partition), **cut._asdict())
+    def _report_recovery(self, partition: TopicPartition, report: RecoveryReport) -> None:
+        for hole in report.holes:
+            self._log.warning(
+                "log_hole",
+                partition=str(partition),
+                **hole._asdict(),
+                reason="a segment is gone, or was compacted away before it came here",
+            )
+        if report.cut is not None:
+            self._log.warning("log_cut", partition=str(partition), **report.cut._asdict())
 
     def needs_retention(self, partition: TopicPartition, config: TopicConfig) -> bool:
         """See `LogStore.needs_retention`."""

@@ -45,6 +45,15 @@ class Cut(NamedTuple):
     aside: tuple[str, ...]
 
 
+class Hole(NamedTuple):
+    """Offsets between two segments of which there are no batches, though all were durable."""
+
+    offset: int
+    next_offset: int
+    behind: str
+    """The file of the segment before it."""
+
+
 @dataclass(slots=True)
 class RecoveryReport:
     """What opening a log found and did."""
@@ -52,6 +61,7 @@ class RecoveryReport:
     was_checked: bool = False
     checked_bytes: int = 0
     cut: Cut | None = None
+    holes: list[Hole] = field(default_factory=list)
     leader_epochs: list[EpochStart] = field(default_factory=list)
     """As the checked batches carry them."""
 
@@ -80,6 +90,7 @@ def load(
     was_clean: bool,
     recovery_point: int,
     log_start_offset: int,
+    compacted_end: int = 0,
     now_ms: int,
     flushed_offset: int | None = None,
     is_suspect: bool = False,
@@ -88,6 +99,7 @@ def load(
     """Open a folder, or make it. Raises OSError.
 
     `is_suspect`: what lies below the recovery point is checked, too.
+    `compacted_end`: up to there compaction may have left gaps, whatever `config` says now.
     `flushed_offset`: with a recovery point that is the end of the log, how far that is durable.
     `on_read` is told how many bytes are read for the check.
     """
@@ -119,6 +131,7 @@ def load(
             folder,
             loaded,
             recovery_point,
+            gaps_until=max(compacted_end, log_start_offset),
             is_suspect=is_suspect,
             config=config,
             on_read=on_read,
@@ -237,6 +250,7 @@ def _recover(
     loaded: LoadedLog,
     recovery_point: int,
     *,
+    gaps_until: int,
     is_suspect: bool,
     config: LogConfig,
     on_read: OnRead | None,
@@ -245,13 +259,12 @@ def _recover(
 
     With `write.caching` nobody was promised that: batches are left to the log's next sync. Between
     two segments of a log that is not compacted there is no gap: what was written to the first was
-    lost with the power, and nothing of the second was acknowledged. Below the recovery point there
-    may be one all the same: the log was compacted before its settings changed.
+    lost with the power, and nothing of the second was acknowledged. Below the recovery point that
+    cannot be: a segment is gone, and what is behind it stays.
     """
     report, segments = loaded.report, loaded.segments
     report.was_checked = True
     checked_from = 0 if is_suspect else recovery_point
-    gaps_until = max(recovery_point, loaded.log_start_offset)
     next_offset = 0
     snapshots = SidecarFiles(files, folder, set(loaded.snapshot_offsets)).latest_producers
     rebuilding = Rebuilding(segments, snapshots)
@@ -268,7 +281,10 @@ def _recover(
         result = _scan_segment(segment, checked_from, report, rebuilding, on_read=on_read)
         is_gap = result.next_offset < following and not (is_last or config.is_compacted)
         if result.problem is None and is_gap and following > gaps_until:
-            result = result._replace(problem=f"nothing before offset {following}")
+            if following > recovery_point:
+                result = result._replace(problem=f"nothing before offset {following}")
+            else:
+                report.holes.append(Hole(result.next_offset, following, segment.file.path))
         if result.problem is not None:
             _cut(files, folder, loaded, number, result)
             break

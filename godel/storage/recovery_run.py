@@ -54,6 +54,9 @@ class UncleanLog(NamedTuple):
     is_suspect: bool = False
     """What lies below the recovery point is checked, too."""
 
+    compacted_end: int = 0
+    """How far the log was ever compacted."""
+
 
 class RecoveredLog(NamedTuple):
     """What became of it. Unless it has failed it may be opened as after a clean stop."""
@@ -267,6 +270,7 @@ def check(files: Files, log: UncleanLog, now_ms: int, tally: Tally) -> LoadedLog
         recovery_point=log.recovery_point,
         is_suspect=log.is_suspect,
         log_start_offset=log.log_start_offset,
+        compacted_end=log.compacted_end,
         now_ms=now_ms,
         on_read=tally.add,
     )

@@ -419,23 +419,32 @@ def test_gaps_of_a_compacted_log_and_below_the_log_start_are_no_damage() -> None
         assert log.end_offset == 30
 
 
-def test_a_gap_below_the_recovery_point_was_not_left_by_a_power_cut() -> None:
-    """It was there when the log was synced: compaction's, before the settings changed."""
-    for recovery_point, is_cut in ((0, True), (30, False)):
-        files, log = written(30)
-        lose_tail_of_first_segment(files, log)
-        loaded = recovery.load(
-            files,
-            log.folder,
-            SMALL_SEGMENTS,
-            was_clean=False,
-            recovery_point=recovery_point,
-            is_suspect=True,
-            log_start_offset=0,
-            now_ms=0,
-        )
-        assert (loaded.report.cut is not None) == is_cut
-        assert (loaded.segments[-1].next_offset == 30) == (not is_cut)
+@pytest.mark.parametrize(
+    ("recovery_point", "compacted_end", "found"),
+    [(0, 0, "cut"), (30, 0, "hole"), (30, 30, "nothing"), (0, 30, "nothing")],
+)
+def test_a_gap_is_damage_unless_the_log_was_once_compacted(
+    recovery_point: int, compacted_end: int, found: str
+) -> None:
+    """A power cut leaves none below the recovery point: a segment was taken away."""
+    files, log = written(30)
+    lose_tail_of_first_segment(files, log)
+    first, second, *_ = log.segments
+    loaded = recovery.load(
+        files,
+        log.folder,
+        SMALL_SEGMENTS,
+        was_clean=False,
+        recovery_point=recovery_point,
+        is_suspect=True,
+        log_start_offset=0,
+        compacted_end=compacted_end,
+        now_ms=0,
+    )
+    hole = recovery.Hole(second.base_offset - 1, second.base_offset, first.file.path)
+    assert loaded.report.holes == ([hole] if found == "hole" else [])
+    assert (loaded.report.cut is not None) == (found == "cut")
+    assert (loaded.segments[-1].next_offset == 30) == (found != "cut")
 
 
 def test_damage_below_the_recovery_point_is_found_where_it_is_looked_for() -> None:
