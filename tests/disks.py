@@ -33,6 +33,7 @@ class SlowDisk(FaultyFiles):
 
     def hold(self) -> None:
         """From now on, syncs wait."""
+        self._turns = threading.Semaphore(0)  # without the turns that an earlier `let_all` has left
         self._is_held = True
 
     def let(self) -> None:
