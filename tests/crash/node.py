@@ -79,9 +79,10 @@ async def running(
 
 @contextmanager
 def small_limits() -> Iterator[None]:
-    """Checkpoints that follow what is written come every few batches."""
+    """Checkpoints that follow what is written, and syncs of cached logs, come every few batches."""
     with (
         patch("godel.storage.checkpoints.BYTES_PER_CHECKPOINT", 1000),
+        patch("godel.storage.durability.CACHED_BYTES", 300),
         patch("godel.storage.log.REPLAYED_BYTES", 500),
     ):
         yield
