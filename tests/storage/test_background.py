@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 from functools import partial
 from pathlib import Path
+
+import pytest
 
 from godel.clock import ManualClock, Randomness
 from godel.storage.background import Background
@@ -76,3 +79,53 @@ def test_work_is_done_in_its_order_and_the_thread_ends() -> None:
     (thread,) = threads
     thread.join(DEADLINE_S)
     assert not thread.is_alive()
+
+
+def refuse() -> None:
+    raise OSError(errno.EIO, "close")
+
+
+def test_what_the_file_system_refuses_keeps_nothing_else_from_being_done() -> None:
+    background, done = Background(), threading.Event()
+    background.add(refuse)
+    background.finish()
+    background.add(refuse)
+    background.add(done.set)
+    assert done.wait(DEADLINE_S)
+
+
+class Refused(threading.Thread):
+    """The system has no thread left."""
+
+    def start(self) -> None:
+        raise RuntimeError("can't start new thread")
+
+
+@pytest.mark.parametrize("by", ["the next", "whoever waits"])
+def test_work_that_no_thread_was_to_be_had_for_is_done_later(
+    by: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    background, order = Background(), []
+    with monkeypatch.context() as patched:
+        patched.setattr("godel.storage.background.Thread", Refused)
+        background.add(lambda: order.append(1))
+    if by == "the next":
+        background.add(lambda: order.append(2))
+    background.finish()
+    assert order == ([1, 2] if by == "the next" else [1])
+
+
+def test_garbage_may_be_collected_while_something_is_added(monkeypatch: pytest.MonkeyPatch) -> None:
+    background, done = Background(), threading.Event()
+
+    class Collecting(threading.Thread):
+        """Made while what is unreachable, and has a descriptor to close, is collected."""
+
+        def __init__(self, *args: object, **options: object) -> None:
+            monkeypatch.undo()
+            background.add(lambda: None)
+            super().__init__(*args, **options)  # type: ignore[arg-type]  # passed on
+
+    monkeypatch.setattr("godel.storage.background.Thread", Collecting)
+    threading.Thread(target=background.add, args=(done.set,), daemon=True).start()
+    assert done.wait(DEADLINE_S)
