@@ -13,7 +13,7 @@ The indexes of the active segment lie in memory; a log is settled once they are 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 
 from godel.clock import Clock, Timer
@@ -165,6 +165,10 @@ class Durability:
     def forget(self, files: Iterable[File]) -> None:
         """They were deleted."""
         self._unsynced.forget(files)
+
+    def forget_paths(self, paths: Collection[str]) -> None:
+        """What had these names was deleted."""
+        self._unsynced.forget([file for file in self._unsynced.files if file.path in paths])
 
     def passed(self, offset: int) -> None:
         """What lies below was deleted and nobody waits for it any more.

@@ -78,6 +78,7 @@ class Log:
             unsynced_folders=loaded.unsynced_folders,
             is_settled=not loaded.report.was_checked,
         )
+        self.sidecars.on_removed = self.durability.forget_paths
         for segment in loaded.segments:
             if segment.next_offset > loaded.flushed_offset:
                 self.durability.add(*segment.data_files())

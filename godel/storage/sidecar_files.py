@@ -5,7 +5,7 @@ The files are written and read here; what they mean is the broker's business.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from godel.records.partition_log import EpochStart, ProducerEntry
@@ -33,12 +33,14 @@ class SnapshotPlan(NamedTuple):
 class SidecarFiles:
     """The files beside the segments of one log, which owns this."""
 
-    __slots__ = ("_files", "_folder", "_snapshots")
+    __slots__ = ("_files", "_folder", "_snapshots", "on_removed")
 
     def __init__(self, files: Files, folder: str, snapshot_offsets: set[int]) -> None:
         self._files = files
         self._folder = folder
         self._snapshots = snapshot_offsets
+        self.on_removed: Callable[[Collection[str]], None] | None = None
+        """Told which files are gone, so that no sync makes them anew."""
 
     def topic_id(self) -> TopicId | None:
         """Raises `DamagedCheckpoint`, OSError."""
@@ -100,13 +102,18 @@ class SidecarFiles:
 
     def note_carried_out(self, plan: SnapshotPlan) -> None:
         self._snapshots.add(plan.offset)
-        self._snapshots.difference_update(plan.outdated)
+        self._note_removed(plan.outdated)
 
     def forget_snapshots(self, bases: Collection[int]) -> None:
         """Keep the snapshots of the segments there are, and the newest one."""
-        kept = {*bases, max(self._snapshots, default=0)}
-        _remove(self._files, self._folder, self._snapshots - kept)
-        self._snapshots &= kept
+        outdated = self._snapshots - {*bases, max(self._snapshots, default=0)}
+        _remove(self._files, self._folder, outdated)
+        self._note_removed(outdated)
+
+    def _note_removed(self, offsets: Collection[int]) -> None:
+        self._snapshots.difference_update(offsets)
+        if self.on_removed is not None:
+            self.on_removed({retention.snapshot_path(self._folder, one) for one in offsets})
 
 
 def carry_out(files: Files, plan: SnapshotPlan) -> File:

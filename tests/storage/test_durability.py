@@ -59,6 +59,25 @@ async def test_what_is_synced_and_not_written_any_more_keeps_no_descriptor(tmp_p
     assert files.open_count == 0
 
 
+@pytest.mark.parametrize("way", ["outdated", "without its segment"])
+async def test_a_snapshot_that_is_removed_before_its_sync_is_not_made_anew(
+    way: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "topic-0"
+    log = open_log(RealFiles(), str(folder), write_caching=True)
+    for number in range(3):
+        append_values(log, 1)
+        if way == "without its segment":
+            log.roll()
+        log.save_producers([])
+        if number == 1:
+            log.truncate_prefix(log.end_offset)
+            log.delete_old_segments()
+    log.flush()
+    assert [path.name for path in folder.glob("*.snapshot") if not path.stat().st_size] == []
+    log.close()
+
+
 async def test_a_cached_log_is_synced_by_count() -> None:
     log = open_log(FaultyFiles(), write_caching=True, flush_messages=3)
     for count in (1, 1):
