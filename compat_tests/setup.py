@@ -47,6 +47,7 @@ PAGES = {
 }
 NEEDS = {
     "cli": ("java",),  # `godel` is held against Kafka's broker
+    "librdkafka": ("librdkafka", "java"),  # its tests call Kafka's shell tools
     "documentation": tuple(name for names in PAGES.values() for name in names),
     **PAGES,
 }
