@@ -21,7 +21,7 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from godel import __version__
+from godel import __version__, descriptors
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -164,6 +164,7 @@ def run(loaded: Loaded) -> int:
     """Serve until SIGTERM or SIGINT. Heavy imports come only now, for a broker that will run."""
     import anyio
 
+    descriptors.allow_more()
     keep_freed_memory()
     gc.set_threshold(*COLLECTED_EVERY)
     log = configure_logging()

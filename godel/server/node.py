@@ -20,6 +20,7 @@ from typing import Any
 import anyio
 from structlog.typing import FilteringBoundLogger
 
+from godel import descriptors
 from godel.broker.broker import Broker
 from godel.broker.context import Endpoint
 from godel.broker.maintenance import run_maintenance
@@ -253,7 +254,7 @@ def limits(config: BrokerConfig) -> Limits:
     """The bounds of connections and requests that the configuration asks for."""
     bounds = Limits(
         max_request_bytes=config.socket_request_max_bytes,
-        max_connections=config.max_connections,
+        max_connections=min(config.max_connections, descriptors.for_connections()),
         max_connections_per_ip=config.max_connections_per_ip,
         max_idle_ms=config.connections_max_idle_ms,
     )

@@ -15,7 +15,7 @@ from structlog.typing import FilteringBoundLogger
 
 from godel.errors import DiskFull, StorageFailed
 from godel.storage.data_directory import DataDirectory, DataDirectoryError
-from godel.storage.files import is_full
+from godel.storage.files import is_full, lacks_descriptors
 
 
 class DirectoryWatch:
@@ -92,7 +92,7 @@ class DirectoryWatch:
                     self._note_works(directory)
                 elif is_full(failure):
                     self._note_full(directory, failure)
-                else:
+                elif not lacks_descriptors(failure):
                     self._on_failed(directory, f"{directory.path}: {failure}")
 
 

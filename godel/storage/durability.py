@@ -18,7 +18,7 @@ from contextlib import contextmanager
 
 from godel.clock import Clock, Timer
 from godel.errors import DiskFull, StorageFailed
-from godel.storage.files import File, is_full
+from godel.storage.files import File, is_full, lacks_descriptors
 from godel.storage.flusher import Flusher, FlushWaiters, SyncPlan, Unsynced, failed_future
 from godel.storage.layout import MAX_OFFSET
 from godel.storage.log_config import LONGEST_TIMER_MS, LogConfig
@@ -291,11 +291,15 @@ class Durability:
     # What the disk refuses, and the end
 
     def refuse(self, action: str, failure: Exception) -> StorageFailed:
-        """A write failed that has left the log as it was. Fences it unless the disk is full."""
-        if not is_full(failure):
+        """A write failed that has left the log as it was.
+
+        Fences it unless there was no space, or no descriptor.
+        """
+        if not (is_full(failure) or lacks_descriptors(failure)):
             return self.fence(action, failure)
         self.tell(failure)
-        return DiskFull(f"{self._folder}: {action} failed: {failure}")
+        kind = DiskFull if is_full(failure) else StorageFailed
+        return kind(f"{self._folder}: {action} failed: {failure}")
 
     @contextmanager
     def writing(self, action: str) -> Iterator[None]:

@@ -77,6 +77,11 @@ def is_full(error: BaseException) -> bool:
     return isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
+def lacks_descriptors(error: BaseException) -> bool:
+    """Whether a file could not be opened only because too many are: no disk has failed."""
+    return isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE)
+
+
 class FileLock(Protocol):
     """Held while it is open; the operating system lets go of it when the process dies."""
 

@@ -13,14 +13,13 @@ import os
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
+from godel import descriptors
 from godel.storage.background import Background
 from godel.storage.files import Space
 from godel.storage.read_ahead import bring_in
 from godel.storage.unread import UnreadRange
 from godel.types import Buffer, Piece
 
-DEFAULT_MAX_OPEN = 4096
-FEWEST_OPEN = 16
 COPY_BYTES = 1 << 20
 
 if hasattr(os, "fdatasync"):
@@ -166,17 +165,6 @@ class RealFile:
         return self._descriptor
 
 
-def _affordable_descriptors() -> int:
-    try:
-        import resource  # here, because it is not on every system
-    except ImportError:
-        return DEFAULT_MAX_OPEN
-    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if allowed == resource.RLIM_INFINITY:
-        return DEFAULT_MAX_OPEN
-    return max(min(allowed // 2, DEFAULT_MAX_OPEN), FEWEST_OPEN)
-
-
 _syncfs = getattr(ctypes.CDLL(None), "syncfs", None)
 """Of Linux; `os.sync` would wait for every volume of the machine."""
 
@@ -204,7 +192,7 @@ class RealFiles:
         self, max_open: int | None = None, *, background: Background | None = None
     ) -> None:
         """Without `max_open` half of what the process may have: the rest is for connections."""
-        self._max_open = max_open or _affordable_descriptors()
+        self._max_open = max_open or descriptors.for_files()
         self._open_files: OrderedDict[RealFile, None] = OrderedDict()
         """The one first that was opened or looked at first."""
         self.pinned_count = 0
@@ -238,7 +226,7 @@ class RealFiles:
         self._open_files.pop(file, None)
 
     def another(self) -> RealFiles:
-        return RealFiles(FEWEST_OPEN, background=self._background)
+        return RealFiles(descriptors.FEWEST_FOR_FILES, background=self._background)
 
     def open(self, path: str, size_bytes: int | None = None) -> RealFile:
         if size_bytes is None:

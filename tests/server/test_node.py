@@ -7,6 +7,7 @@ import socket
 
 import pytest
 
+from godel import descriptors
 from godel.broker.context import Endpoint
 from godel.clock import ManualClock
 from godel.config.sources import from_flags, load
@@ -106,6 +107,18 @@ def test_the_limits_follow_the_configuration() -> None:
     assert bounds.max_connections_per_ip == 3
     assert bounds.max_idle_ms == -1
     assert bounds.queued_request_bytes == 5000
+
+
+def test_connections_end_where_files_would_lack_descriptors(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(descriptors, "for_connections", lambda: 2)
+    with Broker() as broker, Client(broker) as client, Client(broker) as second:
+        second.describe()
+        with Client(broker) as refused:
+            assert refused.socket.recv(1) == b"", "closed at once"
+        client.create("t")
+        assert client.produce("t", batch("a")).error_code == 0
 
 
 def test_the_metadata_of_a_restarted_broker_names_its_new_port() -> None:

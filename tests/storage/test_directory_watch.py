@@ -67,9 +67,10 @@ async def test_one_that_takes_it_has_not() -> None:
     assert watched.failed == []
 
 
-async def test_a_full_one_has_not_failed() -> None:
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE])
+async def test_one_that_is_full_or_lacks_descriptors_has_not_failed(error: int) -> None:
     watched = Watched()
-    watched.break_disk("b", errno.ENOSPC)
+    watched.break_disk("b", error)
     watched.watch.ask(watched.working)
     await watched.run()
     assert watched.failed == []

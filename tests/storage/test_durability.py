@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,18 @@ async def test_a_failed_sync_fences(kind: Kind) -> None:
     assert log.read(0, 1000, upper_bound=1, at_least_one=True) is not None
     with pytest.raises(StorageFailed):
         log.close()
+
+
+async def test_a_write_that_lacks_a_descriptor_fences_nothing() -> None:
+    files = FaultyFiles()
+    log = open_log(files)
+    files.fail(lambda operation: operation.kind is Kind.APPEND, error=errno.EMFILE)
+    with pytest.raises(StorageFailed, match="append failed"):
+        append_values(log, 1)
+    files.faults = None
+    append_values(log, 1)
+    assert log.end_offset == 1
+    log.close()
 
 
 async def test_what_is_synced_and_not_written_any_more_keeps_no_descriptor(tmp_path: Path) -> None:
