@@ -276,12 +276,25 @@ class DataDirectories:
     def close(
         self, logs: Mapping[TopicPartition, Log], high_watermarks: Mapping[TopicPartition, int]
     ) -> bool:
-        """Close the logs and let the directories go; True: no next start need check anything."""
+        """Close the logs and let the directories go; see `leave`."""
+        is_clean = self.leave(logs, high_watermarks)
+        self.release()
+        return is_clean
+
+    def leave(
+        self, logs: Mapping[TopicPartition, Log], high_watermarks: Mapping[TopicPartition, int]
+    ) -> bool:
+        """Close the logs; True: no next start need check anything. `release` has to follow."""
         is_clean = True
         for directory in self.working:
             own = self.share(directory, logs)
-            is_clean = directory.close(own, self.share(directory, high_watermarks)) and is_clean
+            is_clean = directory.leave(own, self.share(directory, high_watermarks)) and is_clean
         return is_clean
+
+    def release(self) -> None:
+        """Unlock them."""
+        for directory in self.working:
+            directory.release()
 
     @contextmanager
     def given_back_on_failure(self) -> Iterator[None]:

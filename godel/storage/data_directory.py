@@ -384,7 +384,15 @@ class DataDirectory:
     def close(
         self, logs: Mapping[TopicPartition, Log], high_watermarks: Mapping[TopicPartition, int]
     ) -> bool:
-        """Close the logs and let the directory go; True: the next start need not check anything.
+        """Close the logs and let the directory go; see `leave`."""
+        is_clean = self.leave(logs, high_watermarks)
+        self.release()
+        return is_clean
+
+    def leave(
+        self, logs: Mapping[TopicPartition, Log], high_watermarks: Mapping[TopicPartition, int]
+    ) -> bool:
+        """Close the logs; True: that is marked, and the next start need not check anything.
 
         After an unclean start that is so only if every log was recovered or opened, and so checked.
         """
@@ -406,7 +414,6 @@ class DataDirectory:
                 write_atomically(self.files, marker, CLEAN_SHUTDOWN_TEXT)
         except OSError:
             is_clean = False
-        self.release()
         return is_clean
 
     def _sync_unopened(self, logs: Container[TopicPartition]) -> bool:

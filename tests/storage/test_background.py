@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from godel.clock import ManualClock, Randomness
+from godel.storage import layout
 from godel.storage.background import Background
 from godel.storage.data_directory import DataDirectory
 from godel.storage.real_files import RealFiles
+from godel.testing import Broker
 from godel.types import TopicPartition
 from tests.storage.harness import NOW_MS, append_values, open_log
 
@@ -64,6 +66,18 @@ def test_nobody_waits_until_a_deleted_partition_is_off_the_disk(tmp_path: Path) 
     assert files.removed.wait(DEADLINE_S)
     assert files.list_folders(str(tmp_path)) == []
     assert directory.problems == []
+
+
+def test_a_stop_that_is_killed_while_a_removal_hangs_was_clean(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    marker, was_marked = tmp_path / layout.CLEAN_SHUTDOWN, []
+    monkeypatch.setattr(
+        RealFiles, "finish_background", lambda _files: was_marked.append(marker.exists())
+    )
+    with Broker(data=tmp_path):
+        assert not marker.exists()
+    assert was_marked == [True]
 
 
 def test_work_is_done_in_its_order_and_the_thread_ends() -> None:
