@@ -108,10 +108,16 @@ class Durability:
         return not (has_batches or self._unsynced or self._syncing)
 
     def configure(self, config: LogConfig) -> None:
+        if config.flush_ms != self._config.flush_ms:
+            self._stop_timer()
         self._config = config
         self._is_durable = not config.write_caching
-        if self._is_durable and self.end_offset > self.flushed_offset:
+        if self.failure is not None or self.end_offset == self.flushed_offset:
+            return
+        if self._is_durable:
             self.ask_for_sync()
+        else:
+            self._note_cached()
 
     # What the log has done
 
@@ -338,6 +344,9 @@ class Durability:
         assert self.failure is not None
         self._flusher.forget(self)
         self._waiters.fail(self.failure)
+        self._stop_timer()
+
+    def _stop_timer(self) -> None:
         if self._flush_timer is not None:
             self._flush_timer.cancel()
             self._flush_timer = None

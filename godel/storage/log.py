@@ -179,7 +179,7 @@ class Log:
         return self._segments.all
 
     def configure(self, config: LogConfig) -> None:
-        """Take new settings over, from the next append on."""
+        """Take new settings over, from the next append on; for what is unsynced at once."""
         self.config = config
         self._rolling.configure(config)
         self.durability.configure(config)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -129,6 +130,24 @@ async def test_a_cached_log_is_synced_by_time() -> None:
     await turns()
     assert log.flushed_offset == 2
     clock.advance(10_000)
+    await turns()
+    assert log.flushed_offset == 2
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [({}, {"flush_ms": 500}), ({"flush_ms": 900}, {"flush_ms": 500}), ({}, {"flush_messages": 2})],
+)
+async def test_what_is_cached_already_follows_settings_that_have_changed(
+    before: dict[str, int], after: dict[str, int]
+) -> None:
+    clock = ManualClock(NOW_MS)
+    log = open_log(FaultyFiles(), clock=clock, write_caching=True, **before)
+    append_values(log, 2)
+    await turns()
+    assert log.flushed_offset == 0
+    log.configure(replace(log.config, **after))
+    clock.advance(after.get("flush_ms", 0))
     await turns()
     assert log.flushed_offset == 2
 
