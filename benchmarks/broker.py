@@ -1,8 +1,9 @@
 """Gödel beside other brokers on this machine: python benchmarks/broker.py [PART ...]
 
 Every part takes its brokers one after another, each on an empty folder, and again for every round,
-so that what the machine does meanwhile meets all of them; it prints one table of medians and keeps
-the figures in benchmarks/results/PART.json (`report.py` makes docs/benchmarks.md of those).
+so that what the machine does meanwhile meets all of them; in one part they run at once, and take
+turns. It prints one table of medians and keeps the figures in benchmarks/results/PART.json
+(`report.py` makes docs/benchmarks.md of those).
 
 Broker and driver share the cores: the broker's CPU time per million records is the steadier figure,
 rates say what a user would see.
@@ -14,6 +15,7 @@ import argparse
 import subprocess
 import sys
 import tempfile
+from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -24,8 +26,8 @@ from figures import Figures, Row, save, table
 from measurement import Measurement
 from page_cache import fill_memory
 
-PARTS = ("quick", "sizes", "codecs", "durability", "latency", "fan_out", "reading")
-PARTS += ("connections", "growth", "restart", "kill", "java_tools")
+PARTS = ("quick", "reading_in_turns", "sizes", "codecs", "durability", "latency", "fan_out")
+PARTS += ("reading", "connections", "growth", "restart", "kill", "java_tools")
 REST = "rest"
 """All but the first."""
 RESULTS = HERE / "results"
@@ -34,7 +36,8 @@ RESULTS = HERE / "results"
 class Part(NamedTuple):
     """A module of parts/: it has `ROWS`, `take`, and the sentence over the table.
 
-    It may say which brokers it `LEAVES_OUT`.
+    It may say which brokers it `LEAVES_OUT`. One with `prepare` wants all of them at once: each is
+    prepared, and then they are taken in turns, for so many `ROUNDS`.
     """
 
     name: str
@@ -66,16 +69,45 @@ class Part(NamedTuple):
                     print(f"{self.name}: {name} broke off: {failure}", file=sys.stderr)
                 return measurement.figures
 
+    @property
+    def is_in_turns(self) -> bool:
+        return hasattr(self.module, "prepare")
+
+    def take_in_turns(
+        self, names: list[str], driver: Path, scale: float
+    ) -> dict[str, list[Figures]]:
+        taken: dict[str, list[Figures]] = {name: [] for name in names}
+        with ExitStack() as stack:
+            benches = []
+            for name in names:
+                folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
+                broker = stack.enter_context(running(name, folder))
+                benches.append(Measurement(name, broker, driver, folder, scale))
+            for bench in benches:
+                self.module.prepare(bench)
+            for _ in range(self.module.ROUNDS):
+                for bench in benches:
+                    self.module.take(bench)
+                    taken[bench.name].append(bench.figures)
+                    bench.figures = {}
+        return taken
+
 
 def run(
     part: Part, brokers: list[str], driver: Path, memory: BinaryIO, rounds: int, scale: float
 ) -> None:
-    taken: dict[str, list[Figures]] = {n: [] for n in brokers if not part.leaves_out(n)}
-    for number in range(rounds):
-        for name in taken:
-            print(f"{part.name}: {name}, round {number + 1} ...", file=sys.stderr, flush=True)
-            fill_memory(memory)
-            taken[name].append(part.take(name, driver, scale))
+    names = [name for name in brokers if not part.leaves_out(name)]
+    taken: dict[str, list[Figures]] = {name: [] for name in names}
+    if part.is_in_turns:
+        print(f"{part.name} ...", file=sys.stderr, flush=True)
+        fill_memory(memory)
+        taken = part.take_in_turns(names, driver, scale)
+    else:
+        for number in range(rounds):
+            for name in names:
+                print(f"{part.name}: {name}, round {number + 1} ...", file=sys.stderr, flush=True)
+                fill_memory(memory)
+                taken[name].append(part.take(name, driver, scale))
     print(f"\n{part.doc}\n\n{table(part.rows, taken)}\n", flush=True)
     save(RESULTS / f"{part.name}.json", part.name, part.doc, part.rows, taken)
 

@@ -21,10 +21,10 @@ HEAD = """# Benchmarks
 
 Written by `python benchmarks/report.py` from what `make bench` has measured; do not edit.
 
-Brokers ran one after another on one machine, each on an empty folder, in rounds; figures are
-medians, in brackets the least and the most. Driver and broker share the cores, so the CPU seconds
-of the broker for a million records (s/M) are steadier than rates. Compare ratios within a table,
-never figures of different runs. How: `benchmarks/README.md`.
+Brokers ran one after another on one machine (for reading in turns all of them at once), each on an
+empty folder, in rounds; figures are medians, in brackets the least and the most. Driver and broker
+share the cores, so the CPU seconds of the broker for a million records (s/M) are steadier than
+rates. Compare ratios within a table, never figures of different runs. How: `benchmarks/README.md`.
 
 ![How much of Apache Kafka's CPU and time Gödel needs](images/benchmarks.svg)
 """
