@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import threading
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -135,10 +136,10 @@ def test_garbage_may_be_collected_while_something_is_added(monkeypatch: pytest.M
     class Collecting(threading.Thread):
         """Made while what is unreachable, and has a descriptor to close, is collected."""
 
-        def __init__(self, *args: object, **options: object) -> None:
+        def __init__(self, *, target: Callable[[], object], name: str, daemon: bool) -> None:
             monkeypatch.undo()
             background.add(lambda: None)
-            super().__init__(*args, **options)  # type: ignore[arg-type]  # passed on
+            super().__init__(target=target, name=name, daemon=daemon)
 
     monkeypatch.setattr("godel.storage.background.Thread", Collecting)
     threading.Thread(target=background.add, args=(done.set,), daemon=True).start()
