@@ -276,19 +276,19 @@ class DataDirectories:
     def close(
         self, logs: Mapping[TopicPartition, Log], high_watermarks: Mapping[TopicPartition, int]
     ) -> bool:
-        """Close the logs and let the directories go; see `leave`."""
-        is_clean = self.leave(logs, high_watermarks)
+        """Close the logs and let the directories go; see `close_logs`."""
+        is_clean = self.close_logs(logs, high_watermarks)
         self.release()
         return is_clean
 
-    def leave(
+    def close_logs(
         self, logs: Mapping[TopicPartition, Log], high_watermarks: Mapping[TopicPartition, int]
     ) -> bool:
         """Close the logs; True: no next start need check anything. `release` has to follow."""
         is_clean = True
         for directory in self.working:
-            own = self.share(directory, logs)
-            is_clean = directory.leave(own, self.share(directory, high_watermarks)) and is_clean
+            own, own_marks = self.share(directory, logs), self.share(directory, high_watermarks)
+            is_clean = directory.close_logs(own, own_marks) and is_clean
         return is_clean
 
     def release(self) -> None:

@@ -384,12 +384,12 @@ class DataDirectory:
     def close(
         self, logs: Mapping[TopicPartition, Log], high_watermarks: Mapping[TopicPartition, int]
     ) -> bool:
-        """Close the logs and let the directory go; see `leave`."""
-        is_clean = self.leave(logs, high_watermarks)
+        """Close the logs and let the directory go; see `close_logs`."""
+        is_clean = self.close_logs(logs, high_watermarks)
         self.release()
         return is_clean
 
-    def leave(
+    def close_logs(
         self, logs: Mapping[TopicPartition, Log], high_watermarks: Mapping[TopicPartition, int]
     ) -> bool:
         """Close the logs; True: that is marked, and the next start need not check anything.
@@ -444,7 +444,7 @@ class DataDirectory:
         files.remove(path)
 
     def release(self) -> None:
-        """Unlock it and leave it as it is: the next start finds it not cleanly stopped."""
+        """Unlock it and leave it as it is: cleanly stopped if its logs were closed before."""
         self.positions.close()
         if self._lock is not None:
             self._lock.close()

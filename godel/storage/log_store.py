@@ -466,9 +466,11 @@ class LocalLogStore:
         self._cleaner.close()
         await self._checkpoints.save_producers(producers or {}, threads=CLOSING_THREADS)
         await self._checkpoints.settle(self._logs.values(), threads=CLOSING_THREADS)
-        is_clean = self._directories.leave(self._logs, high_watermarks)
-        if not self._directories.files.is_inline:
-            # It may take longer than others have patience: after a kill all is in order, too.
-            await asyncio.to_thread(self._directories.files.finish_background)
-        self._directories.release()
+        try:
+            is_clean = self._directories.close_logs(self._logs, high_watermarks)
+            if not self._directories.files.is_inline:
+                # It may take longer than others have patience: after a kill all is in order, too.
+                await asyncio.to_thread(self._directories.files.finish_background)
+        finally:
+            self._directories.release()
         return is_clean

@@ -99,6 +99,21 @@ async def test_a_closed_store_removes_nothing_any_more(tmp_path: Path) -> None:
     assert files.list_folders(str(tmp_path)) == []
 
 
+async def test_a_directory_is_unlocked_whatever_keeps_a_store_from_waiting(tmp_path: Path) -> None:
+    class Impatient(RealFiles):
+        def finish_background(self) -> None:
+            raise RuntimeError("can't start new thread")
+
+    files, config = Impatient(), topic_config(BrokerConfig(), {})
+    store = open_store(files, str(tmp_path))
+    append_values(store.open(PARTITION, TOPIC_ID, config), 3)
+    with pytest.raises(RuntimeError, match="thread"):
+        await store.close({})
+    again = open_store(RealFiles(), str(tmp_path))
+    assert not again.open(PARTITION, TOPIC_ID, config).recovery_report.was_checked
+    await again.close({})
+
+
 async def test_what_belongs_to_no_topic_is_set_aside_and_never_removed() -> None:
     files, config = MemoryFiles(), topic_config(BrokerConfig(), {})
     store = open_store(files)
