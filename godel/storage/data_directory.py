@@ -238,8 +238,8 @@ class DataDirectory:
         if changed:
             self.was_clean = False
             self.problems.append(
-                f"{len(changed)} logs in {self.path} do not end where the last stop has left them "
-                f"(the first: {min(changed)}); every log is checked as after a crash"
+                f"logs in {self.path} that do not end where the last stop has left them: "
+                f"{len(changed)} (the first: {min(changed)}); every log is checked as after a crash"
             )
 
     def _is_as_left(self, partition: TopicPartition) -> bool:

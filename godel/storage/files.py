@@ -73,13 +73,17 @@ UNKNOWN_SPACE = Space(-1, -1)
 
 def is_full(error: BaseException) -> bool:
     """Whether this, or what caused it, is no more than a lack of space, which may end."""
-    cause = error if isinstance(error, OSError) else error.__cause__
-    return isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT)
+    return _errno(error) in (errno.ENOSPC, errno.EDQUOT)
 
 
 def lacks_descriptors(error: BaseException) -> bool:
-    """Whether a file could not be opened only because too many are: no disk has failed."""
-    return isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE)
+    """Whether this, or what caused it, is only that too many files are open: no disk has failed."""
+    return _errno(error) in (errno.EMFILE, errno.ENFILE)
+
+
+def _errno(error: BaseException) -> int | None:
+    cause = error if isinstance(error, OSError) else error.__cause__
+    return cause.errno if isinstance(cause, OSError) else None
 
 
 class FileLock(Protocol):

@@ -260,7 +260,9 @@ def test_a_log_that_has_changed_since_a_clean_stop_makes_the_start_unclean(chang
     directory = open_directory(files)
     assert not directory.was_clean
     (problem,) = directory.problems
-    assert problem.startswith("1 logs in data do not end where the last stop has left them (the")
+    assert problem.startswith(
+        "logs in data that do not end where the last stop has left them: 1 (the first: topic-0)"
+    )
     assert "topic-0" in problem
 
 
