@@ -6,13 +6,17 @@ import threading
 from collections.abc import Sequence
 from dataclasses import replace
 
-from godel.clock import Clock, ManualClock
+import structlog
+
+from godel.clock import Clock, ManualClock, Randomness
 from godel.records.batch import Record, iterate_headers, iterate_records, parse_header
 from godel.records.builder import NewRecord, build_batch
+from godel.storage.data_directories import DataDirectories
 from godel.storage.files import Files
 from godel.storage.flusher import Flusher
 from godel.storage.log import Log
 from godel.storage.log_config import LogConfig
+from godel.storage.log_store import LocalLogStore
 from godel.storage.memory_files import MemoryFiles
 from godel.storage.real_files import RealFiles
 from godel.types import in_memory
@@ -125,3 +129,17 @@ def put(files: MemoryFiles, path: str, data: bytes) -> None:
     file = files.open(path, 0)
     file.truncate(0)
     file.append((data,), len(data))
+
+
+def open_store(
+    files: Files, path: str = "data", *, clock: ManualClock | None = None
+) -> LocalLogStore:
+    """One with a flusher of its own."""
+    clock, randomness = clock or ManualClock(NOW_MS), Randomness(1)
+    return LocalLogStore(
+        DataDirectories.open((path,), files=files, clock=clock, randomness=randomness),
+        flusher=Flusher(files),
+        clock=clock,
+        randomness=randomness,
+        log=structlog.get_logger(),
+    )

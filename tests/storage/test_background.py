@@ -11,15 +11,18 @@ from pathlib import Path
 import pytest
 
 from godel.clock import ManualClock, Randomness
+from godel.config.broker import BrokerConfig
+from godel.config.topic import topic_config
 from godel.storage import layout
 from godel.storage.background import Background
 from godel.storage.data_directory import DataDirectory
 from godel.storage.real_files import RealFiles
 from godel.testing import Broker
 from godel.types import TopicPartition
-from tests.storage.harness import NOW_MS, append_values, open_log
+from tests.storage.harness import NOW_MS, append_values, open_log, open_store
 
 DEADLINE_S = 10.0
+PARTITION, TOPIC_ID = TopicPartition("t", 0), bytes(range(16))
 
 
 class SlowToRemove(RealFiles):
@@ -67,6 +70,43 @@ def test_nobody_waits_until_a_deleted_partition_is_off_the_disk(tmp_path: Path) 
     assert files.removed.wait(DEADLINE_S)
     assert files.list_folders(str(tmp_path)) == []
     assert directory.problems == []
+
+
+@pytest.mark.anyio
+async def test_a_closed_store_removes_nothing_any_more(tmp_path: Path) -> None:
+    class SlowUntilWaitedFor(SlowToRemove):
+        def finish_background(self) -> None:
+            self.released.set()
+            super().finish_background()
+
+    files, clock, config = (
+        SlowUntilWaitedFor(),
+        ManualClock(NOW_MS),
+        topic_config(BrokerConfig(), {}),
+    )
+    store = open_store(files, str(tmp_path), clock=clock)
+    append_values(store.open(PARTITION, TOPIC_ID, config), 3)
+    store.delete(PARTITION, config)
+    clock.advance(config.file_delete_delay_ms)
+    assert files.list_folders(str(tmp_path)) != []
+    await store.close({})
+    assert files.list_folders(str(tmp_path)) == []
+
+
+@pytest.mark.anyio
+async def test_a_directory_is_unlocked_whatever_keeps_a_store_from_waiting(tmp_path: Path) -> None:
+    class Impatient(RealFiles):
+        def finish_background(self) -> None:
+            raise RuntimeError("can't start new thread")
+
+    config = topic_config(BrokerConfig(), {})
+    store = open_store(Impatient(), str(tmp_path))
+    append_values(store.open(PARTITION, TOPIC_ID, config), 3)
+    with pytest.raises(RuntimeError, match="thread"):
+        await store.close({})
+    again = open_store(RealFiles(), str(tmp_path))
+    assert not again.open(PARTITION, TOPIC_ID, config).recovery_report.was_checked
+    await again.close({})
 
 
 def test_a_stop_that_is_killed_while_a_removal_hangs_was_clean(

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import errno
-import threading
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,6 @@ from godel.errors import StorageFailed
 from godel.records.partition_log import EpochStart, LogDirectory
 from godel.storage.data_directories import DataDirectories
 from godel.storage.faulty_files import FaultyFiles, Kind
-from godel.storage.files import Files
 from godel.storage.flusher import Flusher
 from godel.storage.log import Log
 from godel.storage.log_config import log_config
@@ -28,27 +26,14 @@ from tests.storage.harness import (
     append,
     append_values,
     batch_of,
+    open_store,
     read_records,
     says_own_offset,
 )
 
 pytestmark = pytest.mark.anyio
 
-DEADLINE_S = 10.0
 PARTITION, TOPIC_ID = TopicPartition("topic", 0), bytes(range(16))
-
-
-def open_store(
-    files: Files, path: str = "data", *, clock: ManualClock | None = None
-) -> LocalLogStore:
-    clock, randomness = clock or ManualClock(NOW_MS), Randomness(1)
-    return LocalLogStore(
-        DataDirectories.open((path,), files=files, clock=clock, randomness=randomness),
-        flusher=Flusher(files),
-        clock=clock,
-        randomness=randomness,
-        log=structlog.get_logger(),
-    )
 
 
 async def test_logs_are_opened_once_and_come_back_after_a_stop() -> None:
@@ -71,47 +56,6 @@ async def test_a_deleted_partition_begins_anew() -> None:
     append_values(store.open(PARTITION, TOPIC_ID, config), 3)
     store.delete(PARTITION, config)
     assert store.open(PARTITION, bytes(16), config).end_offset == 0
-
-
-async def test_a_closed_store_removes_nothing_any_more(tmp_path: Path) -> None:
-    class SlowToRemove(RealFiles):
-        """Until somebody waits for it."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.is_waited_for = threading.Event()
-
-        def remove_folder(self, folder: str) -> None:
-            assert self.is_waited_for.wait(DEADLINE_S)
-            super().remove_folder(folder)
-
-        def finish_background(self) -> None:
-            self.is_waited_for.set()
-            super().finish_background()
-
-    files, clock, config = SlowToRemove(), ManualClock(NOW_MS), topic_config(BrokerConfig(), {})
-    store = open_store(files, str(tmp_path), clock=clock)
-    append_values(store.open(PARTITION, TOPIC_ID, config), 3)
-    store.delete(PARTITION, config)
-    clock.advance(config.file_delete_delay_ms)
-    assert files.list_folders(str(tmp_path)) != []
-    await store.close({})
-    assert files.list_folders(str(tmp_path)) == []
-
-
-async def test_a_directory_is_unlocked_whatever_keeps_a_store_from_waiting(tmp_path: Path) -> None:
-    class Impatient(RealFiles):
-        def finish_background(self) -> None:
-            raise RuntimeError("can't start new thread")
-
-    files, config = Impatient(), topic_config(BrokerConfig(), {})
-    store = open_store(files, str(tmp_path))
-    append_values(store.open(PARTITION, TOPIC_ID, config), 3)
-    with pytest.raises(RuntimeError, match="thread"):
-        await store.close({})
-    again = open_store(RealFiles(), str(tmp_path))
-    assert not again.open(PARTITION, TOPIC_ID, config).recovery_report.was_checked
-    await again.close({})
 
 
 async def test_what_belongs_to_no_topic_is_set_aside_and_never_removed() -> None:
